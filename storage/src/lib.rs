@@ -1,1 +1,3 @@
-//! To be written.
+//! Where Shoal keeps what must not be lost: the storage trait and its backends.
+
+pub mod embedded;
