@@ -1,3 +1,128 @@
-//! Where Shoal keeps what must not be lost: the storage trait and its backends.
+//! Where Shoal keeps what must not be lost: the [`Store`] trait and its backends.
+//!
+//! What every backend keeps, and `conformance` checks of each:
+//!
+//! - a version is given once, and the versions of a log have no hole;
+//! - an append that was answered is on disk; one that was refused with [`Certainty::Not`] is not and never will be;
+//! - a second append with the same log, sender, id and content is answered with the first one's version;
+//! - appends to one log take their versions in the order in which [`Store::append`] was *called*;
+//! - memberships, topics and cursors that were answered are on disk; a cursor never moves back;
+//! - what a topic's append needs (the topic, the sender's membership) is checked at the place where the version
+//!   is given, so that none succeeds after a leave was answered.
+//!
+//! No method asks for a transaction over several records, so that a backend without them fits: the one thing
+//! that needs two records, a message between two inboxes, has steps that may be cut anywhere ([`pair`]).
 
 pub mod embedded;
+pub mod pair;
+mod types;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
+use protocol::link::request::LogBounds;
+
+pub use types::{
+    Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, OpenPair, PairAppended, ReadRange, Page,
+    Restored, StoreError, Topic, TopicError,
+};
+
+/// What an answer will be: the call has taken its place in the order when the future is returned, whether or
+/// not it is polled.
+pub type Answer<T> = BoxFuture<'static, T>;
+
+/// A place that keeps logs, topics, accounts and cursors. See the crate's page for what it promises.
+pub trait Store: Send + Sync + 'static {
+    /// The store's identity, made with it.
+    fn id(&self) -> StoreId;
+
+    /// Appends each message to its log. Answers come in the order of the batch, and only after all that is
+    /// answered with a version is on disk.
+    fn append(&self, batch: Vec<Append>) -> Answer<Vec<Result<Appended, AppendError>>>;
+
+    /// Appends each p2p message, an encoded [`protocol::content::Content`] with a recipient, to its sender's inbox
+    /// and its recipient's. Both must have an account ([`AppendError::UnknownRecipient`]); one to oneself is one
+    /// entry. Answered when both are on disk.
+    fn append_pair(&self, batch: Vec<Bytes>) -> Answer<Vec<Result<PairAppended, AppendError>>>;
+
+    /// Pairs whose second half may be missing, that began before `before`: at most `limit`. Empty for a backend that
+    /// writes pairs atomically.
+    fn open_pairs(&self, before: Time, limit: usize) -> Answer<Result<Vec<OpenPair>, StoreError>>;
+
+    /// Says that these pairs are whole. Idempotent.
+    fn close_pairs(&self, pairs: Vec<OpenPair>) -> Answer<Result<(), StoreError>>;
+
+    /// Entries after a version, oldest first, with the log's bounds at that moment. A log that has no entries
+    /// answers an empty page with head 0. What retention took is passed over: the first entry may be later than
+    /// asked, `first` says so.
+    fn read(&self, range: ReadRange) -> Answer<Result<Page, StoreError>>;
+
+    /// Bounds of each log, in the order asked, as they are at that moment.
+    fn bounds(&self, logs: Vec<LogName>) -> Answer<Result<Vec<LogBounds>, StoreError>>;
+
+    /// Retention: empties every entry before `before` but keeps what dedupe needs of it for the store's dedupe
+    /// time; never touches a log's newest entry. Returns the log's first version afterwards.
+    fn trim(&self, log: LogName, before: Version) -> Answer<Result<Version, StoreError>>;
+
+    /// A login in mode `open`: makes the account if there is none, remembers the device, and tells the state of the
+    /// user's inbox and of every topic that the user is a member of.
+    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>>;
+
+    /// Makes a topic with its creator as a member. For a member of a topic of that name with the same durability it
+    /// is as [`Store::join_topic`].
+    fn create_topic(
+        &self,
+        topic: TopicName,
+        creator: UserId,
+        volatile: bool,
+    ) -> Answer<Result<Membership, TopicError>>;
+
+    /// Makes the user a member; a member stays one.
+    fn join_topic(
+        &self,
+        topic: TopicName,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> Answer<Result<Membership, TopicError>>;
+
+    /// Ends the membership; where there is none, nothing happens.
+    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>>;
+
+    /// The topic; `None` if there is none of that name.
+    fn topic(&self, topic: TopicName) -> Answer<Result<Option<Topic>, StoreError>>;
+
+    /// Whether the user is a member of the topic.
+    fn is_member(&self, topic: TopicName, user: UserId) -> Answer<Result<bool, StoreError>>;
+
+    /// Members of a topic after a name, in the order of their names, at most `limit`.
+    fn members(
+        &self,
+        topic: TopicName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<Result<Vec<UserId>, StoreError>>;
+
+    /// Topics that the user is a member of, with the bounds of their logs.
+    fn topics_of(&self, user: UserId) -> Answer<Result<Vec<(Topic, LogBounds)>, StoreError>>;
+
+    /// Moves cursors forward, never beyond the log's head. Answers where each stood before.
+    fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>>;
+
+    /// Names of accounts after a name, in order, at most `limit`: for export.
+    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<UserId>, StoreError>>;
+
+    /// Topics after a name, in order, at most `limit`: for export.
+    fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>>;
+
+    /// Names of logs that have entries after a name, in order, at most `limit`: for export.
+    fn logs(&self, after: Option<LogName>, limit: usize) -> Answer<Result<Vec<LogName>, StoreError>>;
+
+    /// Cursors of one user: for export.
+    fn cursors_of(&self, user: UserId) -> Answer<Result<Vec<CursorMove>, StoreError>>;
+
+    /// Puts back what an export holds, as it was. Idempotent: what is there already with the same content is left.
+    fn restore(&self, batch: Vec<Restored>) -> Answer<Result<(), StoreError>>;
+
+    /// Whether the store can write at the moment; the error says what is wrong and what to do.
+    fn health(&self) -> Result<(), StoreError>;
+}

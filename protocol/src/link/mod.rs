@@ -1,0 +1,16 @@
+//! Frames between Shoal's own processes.
+//!
+//! Every frame on a link has the outer form of [`crate::packet`]. A body that begins with `{` is a command
+//! packet (the handshake, `SUBSCRIBE_CHANNEL`); any other begins with one byte that says what it is, followed
+//! by [`crate::fields`]. What is sent once per message is fields, with a message's content inside as it is;
+//! what is rare is JSON inside one field ([`request`]). A reader skips frames and fields that it does not know.
+//!
+//! [`Frame::Send`] goes from msg_server to router and on to other msg_servers as the very same bytes.
+
+mod frame;
+pub mod request;
+
+pub use frame::{
+    Append, Appended, Change, Confirm, Direction, Frame, Outcome, Page, PageEntry, Read, Send, Stored,
+    encode_send,
+};

@@ -1,0 +1,283 @@
+//! What a msg_server asks a manager for, and news between processes: JSON, because it is rare and is to be
+//! readable in a capture. Unknown keys are ignored by every reader.
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::ErrorCode;
+use crate::ids::{DeviceId, LogName, MessageId, TopicName, UserId, Version};
+
+/// A question to a manager.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "Do", rename_all_fields = "PascalCase")]
+pub enum Request {
+    /// A session begins: the account is made if there is none (mode `open`).
+    Login {
+        /// Who.
+        user: UserId,
+        /// On which device; `None` stands for all old clients together.
+        device: Option<DeviceId>,
+    },
+    /// "Anything after v?": the bounds of these logs.
+    Bounds {
+        /// The logs, at most 1,000.
+        logs: Vec<LogName>,
+    },
+    /// Make a topic; the user becomes its first member.
+    CreateTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Its creator.
+        user: UserId,
+        /// Whether its messages are volatile.
+        volatile: bool,
+    },
+    /// Make the user a member.
+    JoinTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Who.
+        user: UserId,
+        /// The device whose cursors the answer is to name.
+        device: Option<DeviceId>,
+    },
+    /// End the user's membership.
+    LeaveTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Who.
+        user: UserId,
+    },
+    /// The topics that a user is a member of.
+    Topics {
+        /// Who.
+        user: UserId,
+    },
+    /// The members of a topic, in the order of their names.
+    Members {
+        /// The topic.
+        topic: TopicName,
+        /// Who asks: only members may.
+        user: UserId,
+        /// Names after this one.
+        after: Option<UserId>,
+        /// At most so many, 1 to 1,000.
+        limit: u32,
+    },
+    /// Move a cursor forward; never back.
+    MoveCursor {
+        /// Whose.
+        user: UserId,
+        /// Of which device; `None` for `Read`, and for old clients.
+        device: Option<DeviceId>,
+        /// In which log.
+        log: LogName,
+        /// Which cursor.
+        mark: Mark,
+        /// To where.
+        version: Version,
+    },
+}
+
+/// What a cursor says of the entries up to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mark {
+    /// The device has them.
+    Received,
+    /// The user has read them, on whichever device.
+    Read,
+}
+
+impl Mark {
+    /// The word in a `RECEIPT`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Received => "delivered",
+            Self::Read => "read",
+        }
+    }
+}
+
+/// A manager's answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "Is", rename_all_fields = "PascalCase")]
+pub enum Reply {
+    /// To `Login`.
+    LoggedIn {
+        /// Greater than that of any earlier login of the user.
+        stamp: u64,
+        /// The user's inbox first, then the logs of the topics.
+        logs: Vec<LogState>,
+        /// Counts the changes of the user's memberships.
+        revision: u64,
+    },
+    /// To `Bounds`, in the order asked.
+    Bounds {
+        /// One for each log.
+        bounds: Vec<LogBounds>,
+    },
+    /// To `CreateTopic` and `JoinTopic`.
+    Joined {
+        /// The topic's log.
+        log: LogState,
+        /// Whether the user was a member before.
+        already: bool,
+    },
+    /// To `LeaveTopic`.
+    Left,
+    /// To `Topics`.
+    Topics {
+        /// Each with its state, without cursors.
+        topics: Vec<LogState>,
+    },
+    /// To `Members`.
+    Members {
+        /// In the order of their names.
+        members: Vec<UserId>,
+        /// Whether there are more.
+        more: bool,
+    },
+    /// To `MoveCursor`.
+    Moved {
+        /// For each sender of a message that the cursor passed, the newest such message.
+        receipts: Vec<Receipt>,
+    },
+    /// It was refused.
+    Refused {
+        /// The number of the [`ErrorCode`].
+        code: u16,
+        /// For people.
+        message: String,
+    },
+}
+
+impl Reply {
+    /// A refusal with the code's own meaning as its text.
+    pub fn refused(code: ErrorCode) -> Self {
+        Self::Refused { code: code.number(), message: code.meaning().to_owned() }
+    }
+}
+
+/// "The messages up to this one": to its sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Receipt {
+    /// The messages' sender.
+    pub sender: UserId,
+    /// The newest of them.
+    pub id: MessageId,
+}
+
+/// A log as its reader finds it. This is also what login's `OK` lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LogState {
+    /// The log.
+    pub log: LogName,
+    /// The first version that retention has left.
+    pub first: Version,
+    /// The newest version.
+    pub head: Version,
+    /// How far this device has received.
+    pub cursor: Version,
+    /// How far the user has read.
+    #[serde(default)]
+    pub read: Version,
+    /// Whether it is a volatile topic, which has no log.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub volatile: bool,
+}
+
+/// Where a log begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct LogBounds {
+    /// The first version that retention has left; 1 where it took nothing.
+    pub first: Version,
+    /// The newest version; 0 in an empty log.
+    pub head: Version,
+    /// For an inbox: counts the changes of the user's memberships. Else 0.
+    #[serde(default)]
+    pub revision: u64,
+}
+
+/// News between processes that is nobody's state: losing it costs time, never a message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "News", rename_all_fields = "PascalCase")]
+pub enum Notice {
+    /// router to msg_servers: one of its other links came or went, so something may have been lost on it.
+    PeerChanged {
+        /// The msg_server's address.
+        addr: String,
+        /// Came, or went.
+        up: bool,
+    },
+    /// router to msg_servers that follow the user's inbox: a session began elsewhere.
+    SessionBegan {
+        /// Whose.
+        user: UserId,
+        /// On which device; `None`: an old client.
+        device: Option<DeviceId>,
+        /// The login's number: an earlier login of the same device ends.
+        stamp: u64,
+    },
+    /// msg_server to router to msg_servers that follow the user's inbox: read the memberships again.
+    MembershipChanged {
+        /// Whose.
+        user: UserId,
+    },
+    /// msg_server to router to msg_servers that follow the sender's inbox: a message was received or read.
+    Receipt {
+        /// Who is to hear of it: the message's sender.
+        user: UserId,
+        /// Who received or read.
+        peer: UserId,
+        /// The newest of the messages.
+        id: MessageId,
+        /// Received or read.
+        mark: Mark,
+    },
+    /// msg_server to router: which of these are online anywhere?
+    WhoIsOnline {
+        /// The question's number on the msg_server.
+        ask: u64,
+        /// At most 1,000 users.
+        users: Vec<UserId>,
+    },
+    /// router to msg_server: these are.
+    Online {
+        /// The question's number.
+        ask: u64,
+        /// Those of the users asked for that are online.
+        users: Vec<UserId>,
+    },
+}
+
+impl Notice {
+    /// Whom the router passes it on to: the msg_servers that follow this user's inbox.
+    pub fn addressee(&self) -> Option<&UserId> {
+        match self {
+            Self::SessionBegan { user, .. }
+            | Self::MembershipChanged { user }
+            | Self::Receipt { user, .. } => Some(user),
+            Self::PeerChanged { .. } | Self::WhoIsOnline { .. } | Self::Online { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_request_reads_back_and_ignores_what_it_does_not_know() {
+        let json = r#"{"Do":"Login","User":"amy","Device":null,"Later":[1]}"#;
+        let login = Request::Login { user: UserId::new("amy").unwrap(), device: None };
+        assert_eq!(serde_json::from_str::<Request>(json).unwrap(), login);
+        assert_eq!(serde_json::to_string(&login).unwrap(), r#"{"Do":"Login","User":"amy","Device":null}"#);
+    }
+
+    #[test]
+    fn a_name_that_breaks_the_rules_does_not_get_past_the_edge() {
+        assert!(serde_json::from_str::<Request>(r#"{"Do":"Topics","User":"a b"}"#).is_err());
+    }
+}

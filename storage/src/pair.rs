@@ -1,0 +1,1 @@
+//! A message between two inboxes where the backend has no transaction over both.
