@@ -57,12 +57,6 @@ pub enum LogError {
         /// The newest version known here.
         known: u32,
     },
-    /// A file that is named as a segment is none.
-    #[error("{} is not a segment of a commit log: move it away", file.display())]
-    NotASegment {
-        /// The file.
-        file: PathBuf,
-    },
     /// The log does not contain the place that it was to be verified from: the checkpoint is of another log, or the
     /// log has lost what the checkpoint had seen.
     #[error("the log holds no place {wanted}: it was verified up to {end}")]

@@ -61,6 +61,9 @@ impl Options {
         if needed > u64::from(self.segment_bytes) {
             return Err(LogError::BadOptions("max_record_bytes does not fit into segment_bytes"));
         }
+        if self.segment_bytes > segment::MAX_BYTES {
+            return Err(LogError::BadOptions("segment_bytes is too near to 4 GiB"));
+        }
         Ok(())
     }
 }

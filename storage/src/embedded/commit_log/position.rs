@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::{record, segment};
+
 /// Where bytes lie in the log: the segment, and the byte offset within that segment's file. A record's position is
 /// that of its payload's first byte; adding to `offset` reaches the bytes inside the payload.
 #[derive(Copy, Clone, Eq, PartialEq, Ord, PartialOrd, Hash, Debug)]
@@ -20,6 +22,14 @@ pub struct Mark {
     pub position: Position,
     /// The sequence number that the next record has.
     pub sequence: u64,
+}
+
+impl Mark {
+    /// The place before a log's first record.
+    pub const START: Self = Self {
+        position: Position { segment: 1, offset: segment::HEADER_BYTES + record::HEADER_BYTES },
+        sequence: 1,
+    };
 }
 
 impl fmt::Display for Position {

@@ -38,9 +38,9 @@ impl LogReader {
         Err(LogError::BadOptions("not written yet"))
     }
 
-    /// The records from the one at `from` on, checked, up to what is durable now. `from` is a record's
-    /// position, or a `Mark`'s.
-    pub fn scan(&self, _from: Position) -> Scan {
+    /// The records from `from` on, checked, up to what is durable now. `from` is [`Mark::START`], a [`Record`]'s
+    /// `mark` or `next`, or a checkpoint; a place that is none of these is an error of the first item.
+    pub fn scan(&self, _from: Mark) -> Scan {
         Scan {}
     }
 

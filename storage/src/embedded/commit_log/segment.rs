@@ -1,3 +1,192 @@
-//! A segment file.
-/// Bytes of a segment's header.
+//! A segment: one file of the log. It is made whole, header and zeros, under another name, synced, renamed and its
+//! name synced, before a record goes in; so a file with a segment's name is always complete, or damaged.
+//!
+//! The header takes the first 4096 bytes, which are never written again:
+//!
+//! | offset | type | field |
+//! | --- | --- | --- |
+//! | 0 | 8 bytes | `SHOALLOG` |
+//! | 8 | u32 | format version, 1 |
+//! | 12 | u32 | the segment's number, from 1 |
+//! | 16 | 16 bytes | the store's id |
+//! | 32 | u64 | salt: random, another in each segment |
+//! | 40 | u32 | size of the file in bytes |
+//! | 44 | | zeros |
+//! | 4088 | u64 | xxh3-64 of bytes 0 to 4087 |
+//!
+//! Every format version keeps magic, version and checksum where they are.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use uuid::Uuid;
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::record::{HEADER_BYTES as RECORD_HEADER_BYTES, Place, u32_at, u64_at};
+use super::{Damage, LogError};
+use crate::embedded::files::{File, Files, read_full_at, write_all_at};
+
+/// Bytes of a segment's header; its first record's header follows.
 pub(super) const HEADER_BYTES: u32 = 4096;
+
+const MAGIC: &[u8; 8] = b"SHOALLOG";
+const VERSION: u32 = 1;
+const CHECKED: usize = HEADER_BYTES as usize - 8;
+
+/// An open segment with a good header.
+#[derive(Clone, Debug)]
+pub(super) struct Segment {
+    pub number: u32,
+    pub path: PathBuf,
+    pub store_id: [u8; 16],
+    /// Size of the file in bytes, as its header says.
+    pub bytes: u32,
+    pub file: Arc<dyn File>,
+    salt: u64,
+}
+
+impl Segment {
+    /// Makes a new, empty segment, and makes it durable, name and all. Fails with `NoRoom` where nothing is left
+    /// behind under a segment's name, and with `Io` where that is not known.
+    pub fn make(
+        files: &dyn Files,
+        dir: &Path,
+        number: u32,
+        bytes: u32,
+        store_id: [u8; 16],
+    ) -> Result<Self, LogError> {
+        let path = dir.join(name(number));
+        let unnamed = dir.join(format!("{}{UNNAMED}", name(number)));
+        let salt = Uuid::new_v4().as_u64_pair().0;
+        let file = fill(files, &unnamed, &header(number, bytes, store_id, salt), bytes)
+            .and_then(|file| files.rename(&unnamed, &path).map(|()| file))
+            .map_err(|source| {
+                // Frees the space again; if even that fails, the next open removes it.
+                let _ = files.remove(&unnamed);
+                LogError::NoRoom { file: path.clone(), source }
+            })?;
+        sync_dir(files, dir)?;
+        Ok(Self { number, path, store_id, bytes, file, salt })
+    }
+
+    /// Opens a segment and checks its header.
+    pub fn open(files: &dyn Files, dir: &Path, number: u32) -> Result<Self, LogError> {
+        let path = dir.join(name(number));
+        let file = files.open(&path).map_err(failed("cannot open", &path))?;
+        let mut header = vec![0; HEADER_BYTES as usize];
+        read_full_at(&*file, &mut header, 0).map_err(failed("cannot read", &path))?;
+        let (store_id, bytes, salt) = check(&header, number, &path)?;
+        Ok(Self { number, path, store_id, bytes, file, salt })
+    }
+
+    /// The place of a header in this segment.
+    pub fn place(&self, offset: u32) -> Place {
+        Place { salt: self.salt, segment: self.number, offset }
+    }
+
+    /// Whether a record that takes `stride` bytes fits in from `offset` on.
+    pub fn fits(&self, offset: u32, stride: u64) -> bool {
+        u64::from(offset) + stride <= u64::from(self.bytes)
+    }
+}
+
+/// What a segment's file is called until it is complete.
+const UNNAMED: &str = ".new";
+
+/// The name of a segment's file.
+pub(super) fn name(number: u32) -> String {
+    format!("{number:08}.log")
+}
+
+/// The numbers of the segments in a folder, in order, none missing between 1 and the last. Removes what was left of
+/// segments that were never completed.
+pub(super) fn list(files: &dyn Files, dir: &Path) -> Result<Vec<u32>, LogError> {
+    let mut numbers = Vec::new();
+    for found in files.list(dir).map_err(failed("cannot list", dir))? {
+        let number = |text: &str| text.parse().ok().filter(|number| name(*number) == format!("{text}.log"));
+        if let Some(number) = found.strip_suffix(".log").and_then(number) {
+            numbers.push(number);
+        } else if found.strip_suffix(UNNAMED).is_some_and(|rest| rest.ends_with(".log")) {
+            let path = dir.join(found);
+            files.remove(&path).map_err(failed("cannot remove", &path))?;
+        }
+    }
+    numbers.sort_unstable();
+    match (1..).zip(&numbers).find(|(wanted, found)| wanted != *found) {
+        Some((missing, _)) => Err(LogError::MissingSegment { file: dir.join(name(missing)) }),
+        None => Ok(numbers),
+    }
+}
+
+/// Makes the names in a folder durable.
+pub(super) fn sync_dir(files: &dyn Files, dir: &Path) -> Result<(), LogError> {
+    files.sync_dir(dir).map_err(failed("cannot sync", dir))
+}
+
+/// Turns a system error into ours, with what was being done to which file.
+pub(super) fn failed(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> LogError {
+    move |source| LogError::Io { action, path: path.to_path_buf(), source }
+}
+
+fn fill(files: &dyn Files, path: &Path, header: &[u8], bytes: u32) -> io::Result<Arc<dyn File>> {
+    let file = match files.create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            files.remove(path)?;
+            files.create(path)?
+        }
+        other => other?,
+    };
+    file.allocate(u64::from(bytes))?;
+    write_all_at(&*file, &[header], 0)?;
+    file.sync()?;
+    Ok(file)
+}
+
+fn header(number: u32, bytes: u32, store_id: [u8; 16], salt: u64) -> Vec<u8> {
+    let mut header = Vec::with_capacity(HEADER_BYTES as usize);
+    header.extend_from_slice(MAGIC);
+    header.extend_from_slice(&VERSION.to_le_bytes());
+    header.extend_from_slice(&number.to_le_bytes());
+    header.extend_from_slice(&store_id);
+    header.extend_from_slice(&salt.to_le_bytes());
+    header.extend_from_slice(&bytes.to_le_bytes());
+    header.resize(CHECKED, 0);
+    let check = xxh3_64(&header);
+    header.extend_from_slice(&check.to_le_bytes());
+    header
+}
+
+/// Store id, size and salt of a good header for this number.
+fn check(header: &[u8], number: u32, path: &Path) -> Result<([u8; 16], u32, u64), LogError> {
+    let damaged = |what: &str| {
+        let file = path.to_path_buf();
+        LogError::Damaged(Box::new(Damage {
+            file,
+            offset: 0,
+            what: what.into(),
+            next: None,
+            next_sequence: 0,
+        }))
+    };
+    let broken = || damaged("the segment's header");
+    if !header.starts_with(MAGIC) || u64_at(header, CHECKED) != Some(xxh3_64(&header[..CHECKED])) {
+        return Err(broken());
+    }
+    let version = u32_at(header, 8).ok_or_else(broken)?;
+    if version > VERSION {
+        return Err(LogError::NewerFormat { file: path.to_path_buf(), found: version, known: VERSION });
+    }
+    let found = u32_at(header, 12).ok_or_else(broken)?;
+    if found != number {
+        return Err(damaged(&format!("the segment's name (its header says that it is {})", name(found))));
+    }
+    let store_id = *header[16..].first_chunk().ok_or_else(broken)?;
+    let salt = u64_at(header, 32).ok_or_else(broken)?;
+    let bytes =
+        u32_at(header, 40).filter(|bytes| (HEADER_BYTES..=MAX_BYTES).contains(bytes)).ok_or_else(broken)?;
+    Ok((store_id, bytes, salt))
+}
+
+/// The largest segment: every offset in it, and that of a payload which would follow, stays below 2^32.
+pub(super) const MAX_BYTES: u32 = u32::MAX - RECORD_HEADER_BYTES - 8;
