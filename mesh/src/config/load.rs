@@ -1,0 +1,122 @@
+//! From a file to a config.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::check::{Check, IgnoredKey};
+use super::keys::Fate;
+use super::links::{DialConfig, LinkConfig};
+use super::mistake::{ConfigError, Conflicts, Wrong};
+use super::process::ProcessConfig;
+use super::role::Role;
+use super::table;
+
+/// The config of one kind of process.
+pub trait RoleConfig: DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'static {
+    /// Whose config it is.
+    const ROLE: Role;
+
+    /// The keys of every process.
+    fn process(&self) -> &ProcessConfig;
+
+    /// The keys of links.
+    fn links(&self) -> &LinkConfig;
+
+    /// The keys of whoever dials msg_servers; `None` for the msg_server itself.
+    fn dial(&self) -> Option<&DialConfig>;
+
+    /// Takes down which values do not go together although each is right by itself.
+    fn cross_check(&self, _conflicts: &mut Conflicts<'_, '_>) {}
+
+    /// Reads `file`.
+    ///
+    /// # Errors
+    /// Where it is missing, cannot be read, or has mistakes: then all of them.
+    fn load(file: &Path) -> Result<Loaded<Self>, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|cause| match cause.kind() {
+            std::io::ErrorKind::NotFound => ConfigError::Missing { file: file.to_owned() },
+            _ => ConfigError::Unreadable { file: file.to_owned(), cause },
+        })?;
+        Self::parse(&text, &file.display().to_string())
+    }
+
+    /// Reads `text`, which messages call `file`.
+    ///
+    /// # Errors
+    /// All mistakes, where there are any.
+    fn parse(text: &str, file: &str) -> Result<Loaded<Self>, ConfigError> {
+        let mut check = Check::new(text, Self::ROLE);
+        let mut values = check.file();
+        merge_secret(&mut values, &mut check);
+        let fingerprints = fingerprints(&values);
+        let config = into_config::<Self>(values, &mut check);
+        let ignored = std::mem::take(&mut check.ignored);
+        match (check.into_mistakes(), config) {
+            (mistakes, Some(config)) if mistakes.is_empty() => Ok(Loaded { config, ignored, fingerprints }),
+            (mistakes, _) => Err(ConfigError::Mistakes { file: file.to_owned(), mistakes }),
+        }
+    }
+}
+
+/// A config, and what else its file said.
+#[derive(Debug, Clone)]
+pub struct Loaded<C> {
+    /// The config.
+    pub config: C,
+    /// The keys that were accepted and ignored.
+    pub ignored: Vec<IgnoredKey>,
+    /// A hash of each value: tells what changed without keeping any secret.
+    fingerprints: BTreeMap<String, u64>,
+}
+
+impl<C: RoleConfig> Loaded<C> {
+    /// The keys that differ in `newer` and that only a restart brings into force.
+    pub fn needs_restart(&self, newer: &Self) -> Vec<&'static str> {
+        table::keys_of(C::ROLE)
+            .filter(|key| key.fate == Fate::AtStart)
+            .filter(|key| self.fingerprints.get(key.name) != newer.fingerprints.get(key.name))
+            .map(|key| key.name)
+            .collect()
+    }
+}
+
+/// Makes a secret from a file the one secret there is.
+fn merge_secret(values: &mut Map<String, Value>, check: &mut Check<'_>) {
+    let from_file = values.remove("MeshSecretFile").filter(|value| !value.is_null());
+    let Some(from_file) = from_file else { return };
+    let slot = values.entry("MeshSecret").or_insert(Value::Null);
+    if slot.is_null() {
+        *slot = from_file;
+    } else {
+        let wrong = Wrong::new("and MeshSecret are both there", "keep one of them");
+        check.conflict(&["MeshSecretFile"], wrong);
+    }
+}
+
+fn into_config<C: RoleConfig>(values: Map<String, Value>, check: &mut Check<'_>) -> Option<C> {
+    match serde_json::from_value::<C>(values.into()) {
+        Ok(config) => {
+            config.cross_check(&mut Conflicts::new(check));
+            Some(config)
+        }
+        // The table and the structs disagree: a mistake of ours, which the tests of this module would show.
+        Err(error) => {
+            check.conflict(&[], Wrong::new(format!("does not fit: {error}"), "please report this"));
+            None
+        }
+    }
+}
+
+fn fingerprints(values: &Map<String, Value>) -> BTreeMap<String, u64> {
+    let hash = |value: &Value| {
+        let mut hasher = DefaultHasher::new();
+        value.to_string().hash(&mut hasher);
+        hasher.finish()
+    };
+    values.iter().map(|(name, value)| (name.clone(), hash(value))).collect()
+}

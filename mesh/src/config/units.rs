@@ -1,0 +1,24 @@
+//! How checked values become types.
+//!
+//! The table alone knows a key's unit: the check turns every time into milliseconds before serde sees it.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+const SECONDS_A_DAY: u64 = 86_400;
+
+pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(Duration::from_millis)
+}
+
+/// Days, of which 0 says "for ever".
+pub(super) fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let days = u64::deserialize(from)?;
+    Ok((days > 0).then(|| Duration::from_secs(days * SECONDS_A_DAY)))
+}
+
+/// A count, of which 0 says "no limit".
+pub(super) fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
+    usize::deserialize(from).map(|count| if count == 0 { usize::MAX } else { count })
+}
