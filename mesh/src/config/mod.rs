@@ -11,6 +11,7 @@
 
 mod address;
 mod check;
+pub mod describe;
 mod gateway;
 mod keys;
 mod links;
