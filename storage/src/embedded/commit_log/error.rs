@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+use super::segment::Segment;
 use super::{Mark, Position};
 
 /// Why a call on the commit log failed.
@@ -118,6 +119,19 @@ pub struct Damage {
     pub next: Option<Position>,
     /// The sequence number of that record, or 0.
     pub next_sequence: u64,
+}
+
+impl Damage {
+    /// Damage at an offset of a segment, with nothing known of what follows.
+    pub(super) fn here(segment: &Segment, offset: u32, what: String) -> Self {
+        Self { file: segment.path.clone(), offset: u64::from(offset), what, next: None, next_sequence: 0 }
+    }
+}
+
+impl From<Damage> for LogError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(Box::new(damage))
+    }
 }
 
 impl fmt::Display for Damage {

@@ -7,7 +7,7 @@
 //! | 8 | u64 | sequence: 1, 2, 3 … over the whole log |
 //! | 16 | u32 | record: how many records right before it were not yet synced when it was written; void: how many sequence numbers it stands for |
 //! | 20 | u32 | crc32c of the payload (a void's payload is not checked: 0) |
-//! | 24 | u64 | the check of the record before; 0 in the log's first record and in a void |
+//! | 24 | u64 | the check of the record before; 0 in the log's first record; anything in the one after a void |
 //! | 32 | u64 | check: xxh3-64 of bytes 0 to 31, its seed made of the segment's salt, the segment's number and this header's offset |
 //!
 //! All integers are little-endian. Since the salt is random and known to nobody who sends payloads, and since the
@@ -115,6 +115,11 @@ impl Header {
             Kind::Record { .. } => self.sequence.saturating_add(1),
             Kind::Void { sequences } => self.sequence.saturating_add(u64::from(sequences)),
         }
+    }
+
+    /// Whether a payload follows that was appended.
+    pub fn is_record(&self) -> bool {
+        matches!(self.kind, Kind::Record { .. })
     }
 
     /// Whether this is the payload that the header was made for.

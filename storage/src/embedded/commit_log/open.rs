@@ -1,0 +1,136 @@
+//! Opening a log: the folder, the lock, the segments, the end.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::ahead::Ahead;
+use super::lock::{DirLock, lock};
+use super::recovery::{self, Survey};
+use super::segment::{self, Segment, failed};
+use super::segments::Segments;
+use super::{CommitLog, LogError, LogReader, Mark, Options, Recovered};
+use crate::embedded::files::Files;
+
+/// Opens the log in a folder, or makes one there; see [`CommitLog::open`].
+pub(super) fn open(
+    files: Arc<dyn Files>,
+    dir: &Path,
+    options: Options,
+) -> Result<(CommitLog, LogReader, Recovered), LogError> {
+    options.check()?;
+    make_dir(&*files, dir)?;
+    let lock = lock(&*files, dir)?;
+    let numbers = segment::list(&*files, dir)?;
+    let segments = Arc::new(Segments::new(files, dir));
+    match numbers.last() {
+        None => create(segments, options, lock),
+        Some(last) => reopen(segments, options, lock, *last),
+    }
+}
+
+/// Opens every segment once, which checks its header, and that all are of one store: the one wanted, if one is.
+/// Says which.
+pub(super) fn check_headers(
+    segments: &Segments,
+    last: u32,
+    mut wanted: Option<[u8; 16]>,
+) -> Result<[u8; 16], LogError> {
+    let mut store_id = [0; 16];
+    for number in 1..=last {
+        let segment = segments.get(number)?;
+        store_id = segment.store_id;
+        let wanted = *wanted.get_or_insert(store_id);
+        if store_id != wanted {
+            return Err(LogError::WrongStore { file: segment.path.clone(), found: store_id, wanted });
+        }
+    }
+    Ok(store_id)
+}
+
+fn make_dir(files: &dyn Files, dir: &Path) -> Result<(), LogError> {
+    files.create_dir_all(dir).map_err(failed("cannot make", dir))?;
+    match dir.parent() {
+        Some(above) if !above.as_os_str().is_empty() => segment::sync_dir(files, above),
+        _ => Ok(()),
+    }
+}
+
+fn create(
+    segments: Arc<Segments>,
+    options: Options,
+    lock: DirLock,
+) -> Result<(CommitLog, LogReader, Recovered), LogError> {
+    let store_id = options.store_id.unwrap_or_else(|| Uuid::new_v4().into_bytes());
+    let first = Segment::make(&*segments.files, &segments.dir, 1, options.segment_bytes, store_id)?;
+    let end = Mark::START;
+    let recovered = Recovered { store_id, created: true, records: 0, voided: 0, end, torn: None };
+    Ok(start(segments, options, lock, Arc::new(first), VecDeque::new(), 0, recovered))
+}
+
+fn reopen(
+    segments: Arc<Segments>,
+    options: Options,
+    lock: DirLock,
+    last: u32,
+) -> Result<(CommitLog, LogReader, Recovered), LogError> {
+    let store_id = check_headers(&segments, last, options.store_id)?;
+    let survey = recovery::survey(&segments, last, options.verify)?;
+    let torn = recovery::settle(&segments, &survey)?;
+    let ready = ready(&segments, &survey, options.segment_bytes)?;
+    let Survey { end, records, voided, previous, .. } = survey;
+    let recovered = Recovered { store_id, created: false, records, voided, end, torn };
+    let current = segments.get(end.position.segment)?;
+    Ok(start(segments, options, lock, current, ready, previous, recovered))
+}
+
+/// The empty segments after the end of the log. One that is smaller than segments are to be now may be too small for
+/// the next record: it is removed, and those after it.
+fn ready(segments: &Segments, survey: &Survey, bytes: u32) -> Result<VecDeque<Arc<Segment>>, LogError> {
+    let mut ready = VecDeque::new();
+    for number in survey.end.position.segment + 1..=survey.last {
+        ready.push_back(segments.get(number)?);
+    }
+    let keep = ready.iter().position(|segment| segment.bytes < bytes).unwrap_or(ready.len());
+    let small = ready.split_off(keep);
+    if small.is_empty() {
+        return Ok(ready);
+    }
+    for segment in small.iter().rev() {
+        segments.forget(segment.number);
+        segments.files.remove(&segment.path).map_err(failed("cannot remove", &segment.path))?;
+    }
+    segment::sync_dir(&*segments.files, &segments.dir)?;
+    Ok(ready)
+}
+
+fn start(
+    segments: Arc<Segments>,
+    options: Options,
+    lock: DirLock,
+    current: Arc<Segment>,
+    ready: VecDeque<Arc<Segment>>,
+    previous: u64,
+    recovered: Recovered,
+) -> (CommitLog, LogReader, Recovered) {
+    segments.keep(Arc::clone(&current));
+    segments.written(recovered.end);
+    segments.durable(recovered.end);
+    let ahead =
+        Ahead::new(Arc::clone(&segments), options.prepare, options.segment_bytes, recovered.store_id, ready);
+    let reader = LogReader::new(Arc::clone(&segments));
+    let log = CommitLog {
+        segments,
+        max_record_bytes: options.max_record_bytes,
+        current,
+        end: recovered.end,
+        previous,
+        unsynced: 0,
+        poison: None,
+        ahead,
+        _lock: lock,
+    };
+    (log, reader, recovered)
+}

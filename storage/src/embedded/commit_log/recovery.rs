@@ -1,0 +1,205 @@
+//! Finding the end of a log that may have ended in the middle of a write.
+//!
+//! The log is walked until nothing good follows. What lies there is either the end, or a torn write, or damage. It is
+//! damage if any header after it, in this segment or a later one, shows that the missing record was durable when that
+//! header was written; then nothing is changed. Otherwise nothing from there on was ever acknowledged, and it is
+//! cleared: zeros, synced, so that none of it can come back behind records that are written later.
+
+use std::sync::Arc;
+
+use super::record::{self, Header};
+use super::segment::{self, Segment, failed};
+use super::segments::Segments;
+use super::walk::{Found, Walk, Window};
+use super::{Damage, LogError, Mark, Position, Torn, Verify};
+use crate::embedded::files::write_all_at;
+
+/// How many bytes are read and written at a time while a log is mended.
+const CHUNK: u32 = 1 << 20;
+
+/// What a walk to the end of a log found.
+#[derive(Debug)]
+pub(super) struct Survey {
+    /// Where the log ends.
+    pub end: Mark,
+    /// The check of the last record.
+    pub previous: u64,
+    /// How many records were checked.
+    pub records: u64,
+    /// How many sequence numbers are void.
+    pub voided: u64,
+    /// The last segment there is; those after the end hold no records.
+    pub last: u32,
+    /// Offset, in the segment of the end, of the first record that nothing shows to have been synced.
+    doubtful: u32,
+}
+
+/// Walks to the end of the log in segments 1 to `last`. Changes nothing; fails if the log is damaged there.
+pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Result<Survey, LogError> {
+    let mut walk = begin(segments, last, verify)?;
+    let wanted = match verify {
+        Verify::Since(mark) => Some(mark),
+        Verify::Everything | Verify::LastSegment => None,
+    };
+    let mut seen = wanted.is_none_or(|wanted| wanted == walk.mark());
+    let (mut records, mut voided, mut doubtful) = (0, 0, walk.offset());
+    while let Some(stop) = walk.step()? {
+        match stop.header.kind {
+            record::Kind::Record { unsynced } => {
+                records += 1;
+                if unsynced == 0 {
+                    doubtful = stop.offset;
+                }
+            }
+            record::Kind::Void { sequences } => {
+                voided += u64::from(sequences);
+                doubtful = stop.offset;
+            }
+        }
+        seen |= wanted == Some(walk.mark()) || wanted == Some(stop.mark());
+    }
+    refuse_damage(segments, &mut walk, last)?;
+    let end = walk.mark();
+    if let (false, Some(wanted)) = (seen, wanted) {
+        return Err(LogError::NoSuchMark { wanted, end });
+    }
+    Ok(Survey { end, previous: walk.previous(), records, voided, last, doubtful })
+}
+
+/// Makes the log what the survey says it is: durable up to its end, and zeros from there on.
+pub(super) fn settle(segments: &Segments, survey: &Survey) -> Result<Option<Torn>, LogError> {
+    let Position { segment, offset } = survey.end.position;
+    let end = segments.get(segment)?;
+    let offset = offset - record::HEADER_BYTES;
+    // After a failed sync the system may take pages for written that are not on the disk. So the last records are
+    // written once more before the sync that is to make them durable.
+    rewrite(&end, survey.doubtful, offset)?;
+    let (mut bytes, mut missing_bytes) = clear(&end, offset)?;
+    end.file.sync().map_err(failed("cannot sync", &end.path))?;
+    for number in segment + 1..=survey.last {
+        let later = segments.get(number)?;
+        let (cleared, missing) = clear(&later, segment::HEADER_BYTES)?;
+        later.file.sync().map_err(failed("cannot sync", &later.path))?;
+        bytes += cleared;
+        missing_bytes += missing;
+    }
+    segment::sync_dir(&*segments.files, &segments.dir)?;
+    let torn = Torn { file: end.path.clone(), offset: u64::from(offset), bytes, missing_bytes };
+    Ok((bytes + missing_bytes > 0).then_some(torn))
+}
+
+/// A walk from where the verification is to begin: the beginning of a segment that begins with a good record, the one
+/// asked for or the nearest before it.
+fn begin(segments: &Arc<Segments>, last: u32, verify: Verify) -> Result<Walk, LogError> {
+    // The last segment's first record proves itself only by continuing the segment before; a mark needs no such
+    // proof, being compared with what the walk comes by.
+    let (from, mut before) = match verify {
+        Verify::Everything => (1, 0),
+        Verify::Since(mark) => (mark.position.segment.min(last), 0),
+        Verify::LastSegment => (last, 1),
+    };
+    for number in (2..=from).rev() {
+        let segment = segments.get(number)?;
+        let is_good = matches!(Window::exact().find(&segment, segment::HEADER_BYTES)?, Found::Good { .. });
+        if is_good && before == 0 {
+            let first = Position { segment: number, offset: segment::HEADER_BYTES };
+            return Walk::new(Arc::clone(segments), first, last, None, None);
+        }
+        before -= u32::from(is_good);
+    }
+    Walk::from_start(Arc::clone(segments), last)
+}
+
+/// Fails if what the walk could not pass had been durable.
+fn refuse_damage(segments: &Segments, walk: &mut Walk, last: u32) -> Result<(), LogError> {
+    let missing = walk.mark().sequence;
+    let Some((next, header)) = evidence(segments, walk, last, missing)? else { return Ok(()) };
+    let what = match walk.look()? {
+        Found::BadPayload { .. } => format!("the payload of record {missing}"),
+        Found::Good { .. } | Found::Nothing => format!("the header of record {missing}"),
+    };
+    let found = Damage::here(walk.segment(), walk.offset(), what);
+    Err(Damage { next: Some(next), next_sequence: header.sequence, ..found }.into())
+}
+
+/// The first header at or after where the walk stands that shows record `missing` to have been durable, and where
+/// its payload lies.
+pub(super) fn evidence(
+    segments: &Segments,
+    walk: &Walk,
+    last: u32,
+    missing: u64,
+) -> Result<Option<(Position, Header)>, LogError> {
+    let mut from = walk.offset();
+    for number in walk.segment().number..=last {
+        let segment = segments.get(number)?;
+        if let Some((offset, header)) = search(&segment, from, |header| header.durable_before() > missing)? {
+            return Ok(Some((Position { segment: number, offset: offset + record::HEADER_BYTES }, header)));
+        }
+        from = segment::HEADER_BYTES;
+    }
+    Ok(None)
+}
+
+/// The first header in a segment, at or after an offset, that is wanted.
+pub(super) fn search(
+    segment: &Segment,
+    from: u32,
+    wanted: impl Fn(&Header) -> bool,
+) -> Result<Option<(u32, Header)>, LogError> {
+    let mut window = Window::exact();
+    let mut at = from;
+    while segment.fits(at, u64::from(record::HEADER_BYTES)) {
+        // The last headers of a piece reach into the next one, so pieces overlap by a header.
+        let wide = (segment.bytes - at).min(CHUNK + record::HEADER_BYTES);
+        let range = window.load(segment, at, wide as usize)?;
+        let bytes = window.bytes(range);
+        let headers = wide.saturating_sub(record::HEADER_BYTES) / record::ALIGN + 1;
+        for offset in (0..headers).map(|n| n * record::ALIGN) {
+            let found = Header::decode(&bytes[offset as usize..], segment.place(at + offset));
+            if let Some((header, _)) = found.filter(|(header, _)| wanted(header)) {
+                return Ok(Some((at + offset, header)));
+            }
+        }
+        at += headers * record::ALIGN;
+    }
+    Ok(None)
+}
+
+/// Writes bytes of a segment again as they are.
+fn rewrite(segment: &Segment, from: u32, to: u32) -> Result<(), LogError> {
+    let mut window = Window::exact();
+    let mut at = from;
+    while at < to {
+        let step = (to - at).min(CHUNK);
+        let range = window.load(segment, at, step as usize)?;
+        write_all_at(&*segment.file, &[window.bytes(range)], u64::from(at))
+            .map_err(failed("cannot write", &segment.path))?;
+        at += step;
+    }
+    Ok(())
+}
+
+/// Makes everything in a segment from an offset on zeros, up to the size its header gives. Says how many bytes there
+/// were up to the last that was not zero, and how many the file lacked.
+fn clear(segment: &Segment, from: u32) -> Result<(u64, u64), LogError> {
+    let length = segment.file.len().map_err(failed("cannot look at", &segment.path))?;
+    let missing = u64::from(segment.bytes).saturating_sub(length);
+    let zeros = vec![0; CHUNK as usize];
+    let mut window = Window::exact();
+    let (mut at, mut dirty) = (from, 0);
+    while at < segment.bytes {
+        let step = (segment.bytes - at).min(CHUNK);
+        let range = window.load(segment, at, step as usize)?;
+        let last = window.bytes(range).iter().rposition(|byte| *byte != 0);
+        if let Some(last) = last {
+            dirty = u64::from(at - from) + last as u64 + 1;
+        }
+        if last.is_some() || u64::from(at + step) > length {
+            write_all_at(&*segment.file, &[&zeros[..step as usize]], u64::from(at))
+                .map_err(failed("cannot write", &segment.path))?;
+        }
+        at += step;
+    }
+    Ok((dirty, missing))
+}
