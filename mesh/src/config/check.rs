@@ -49,6 +49,11 @@ impl<'t> Check<'t> {
     /// Checks the whole file. Gives a value for each key that is read: the file's, or where that has none or a
     /// bad one the default; `null` where there is no default. Times are in milliseconds.
     pub fn file(&mut self) -> Map<String, Value> {
+        self.file_of(TABLE)
+    }
+
+    /// As [`Check::file`], for a file whose keys are `keys`.
+    pub fn file_of(&mut self, keys: &'static [Key]) -> Map<String, Value> {
         let nothing = Object { range: Range::new(0, 0), properties: Vec::new() };
         let object = match syntax::parse(self.text) {
             Ok(Node::Object(object)) => object,
@@ -65,7 +70,15 @@ impl<'t> Check<'t> {
                 nothing
             }
         };
-        self.object(&object, TABLE, "")
+        self.object(&object, keys, "")
+    }
+
+    /// Checks `object` as part of the config file of `role`, whoever's file it is in.
+    pub fn object_of(&mut self, object: &Object<'_>, role: Role, path: &str) -> Map<String, Value> {
+        let own = std::mem::replace(&mut self.role, role);
+        let values = self.object(object, TABLE, path);
+        self.role = own;
+        values
     }
 
     /// Checks `object` against `keys`; gives what it says, with defaults for what it does not say.

@@ -75,6 +75,8 @@ pub enum Kind {
     Texts,
     /// An object with keys of its own.
     Object(&'static [Key]),
+    /// An object with keys of this role's config file.
+    ConfigOf(Role),
 }
 
 /// What a time in the file counts.
@@ -195,6 +197,7 @@ impl Kind {
             Self::GoPort => "a port, as \":6379\" or 6379".to_owned(),
             Self::Texts => "a list of texts".to_owned(),
             Self::Object(_) => "an object { … }".to_owned(),
+            Self::ConfigOf(role) => format!("an object with keys of the {role}'s config file"),
         }
     }
 

@@ -26,6 +26,9 @@ impl Check<'_> {
             (Kind::Object(keys), Node::Object(object)) => {
                 return Some(self.object(object, keys, path).into());
             }
+            (Kind::ConfigOf(role), Node::Object(object)) => {
+                return Some(self.object_of(object, *role, path).into());
+            }
             (Kind::Addresses, Node::Array(array)) => return self.addresses(array, path),
             (Kind::Texts, Node::Array(array)) => {
                 return self.elements(array, path, |node| text(node, kind).map(Value::from));
@@ -86,7 +89,9 @@ fn scalar(kind: &Kind, node: &Node<'_>) -> Result<Value> {
         Kind::Time { unit, min_ms, max_ms } => time(number(node, kind)?, kind, unit, min_ms, max_ms)?.into(),
         Kind::Whole { min, max, .. } => whole(number(node, kind)?, kind, min, max)?.into(),
         Kind::GoPort => go_port(node)?.into(),
-        Kind::Addresses | Kind::Texts | Kind::Object(_) => return Err(wrong_type(node, kind)),
+        Kind::Addresses | Kind::Texts | Kind::Object(_) | Kind::ConfigOf(_) => {
+            return Err(wrong_type(node, kind));
+        }
     })
 }
 
