@@ -5,7 +5,7 @@ use std::path::Path;
 
 use jsonc_parser::ast::{Array, Value as Node};
 use jsonc_parser::common::Ranged;
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::address::HostPort;
 use super::check::Check;
@@ -99,9 +99,8 @@ fn text<'n>(node: &'n Node<'_>, kind: &Kind) -> Result<&'n str> {
     node.as_string_lit().map(|lit| &*lit.value).ok_or_else(|| wrong_type(node, kind))
 }
 
-fn number(node: &Node<'_>, kind: &Kind) -> Result<Number> {
-    let literal = node.as_number_lit().ok_or_else(|| wrong_type(node, kind))?;
-    literal.value.parse().map_err(|_| wrong_type(node, kind))
+fn number<'n>(node: &'n Node<'_>, kind: &Kind) -> Result<&'n str> {
+    node.as_number_lit().map(|literal| literal.value).ok_or_else(|| wrong_type(node, kind))
 }
 
 fn wrong_type(node: &Node<'_>, kind: &Kind) -> Wrong {
@@ -255,21 +254,21 @@ fn log_level(text: &str) -> Result<&str> {
     }
 }
 
-fn time(number: Number, kind: &Kind, unit: TimeUnit, min_ms: u64, max_ms: u64) -> Result<u64> {
-    let milliseconds = number.as_f64().map(|count| count * unit.milliseconds() as f64);
+fn time(number: &str, kind: &Kind, unit: TimeUnit, min_ms: u64, max_ms: u64) -> Result<u64> {
     let bounds = min_ms as f64..=max_ms as f64;
-    match milliseconds {
-        Some(ms) if bounds.contains(&ms) => Ok(ms.round() as u64),
-        _ => Err(out_of_range(&number, kind)),
+    match number.parse::<f64>().map(|count| count * unit.milliseconds() as f64) {
+        Ok(ms) if bounds.contains(&ms) => Ok(ms.round() as u64),
+        _ => Err(out_of_range(number, kind)),
     }
 }
 
-fn whole(number: Number, kind: &Kind, min: u64, max: u64) -> Result<u64> {
-    number.as_u64().filter(|count| (min..=max).contains(count)).ok_or_else(|| out_of_range(&number, kind))
+fn whole(number: &str, kind: &Kind, min: u64, max: u64) -> Result<u64> {
+    let count = number.parse().ok().filter(|count| (min..=max).contains(count));
+    count.ok_or_else(|| out_of_range(number, kind))
 }
 
-fn out_of_range(number: &Number, kind: &Kind) -> Wrong {
-    Wrong::new(format!("is {number}"), format!("write {}", kind.form()))
+fn out_of_range(number: &str, kind: &Kind) -> Wrong {
+    Wrong::new(format!("is {}", shortened(number)), format!("write {}", kind.form()))
 }
 
 /// `":6379"` as Go programs write it, `"6379"`, or 6379.

@@ -9,6 +9,11 @@ use clap::{Arg, ArgAction, Command, value_parser};
 use super::exit;
 use crate::config::{Role, describe};
 
+const AFTER_EXAMPLES: &str = "
+Signals: INT or TERM drains and ends, a second one ends at once; HUP reads the file again.
+Exit codes: 0 ended as told, 1 failed, 64 wrong command line or config file.
+";
+
 /// What the command line asks for.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Order {
@@ -71,17 +76,14 @@ fn default_file(role: Role) -> String {
 
 fn examples(role: Role) -> String {
     let file = default_file(role);
-    format!(
-        "Examples:
-  {role}                          run with {file} in the working directory
-  {role} --conf-file etc/{file}
-  {role} -conf_file=etc/{file}    the same, as older installations write it
-  {role} --check                  say what is wrong in {file}, all at once
-
-Signals: INT or TERM drains and ends, a second one ends at once; HUP reads the file again.
-Exit codes: 0 ended as told, 1 failed, 64 wrong command line or config file.
-"
-    )
+    let lines = [
+        (String::new(), format!("run with {file} in the working directory")),
+        (format!("--conf-file etc/{file}"), "run with another file".to_owned()),
+        (format!("-conf_file=etc/{file}"), "the same, as older installations write it".to_owned()),
+        ("--check".to_owned(), format!("say what is wrong in {file}, all at once")),
+    ];
+    let lines = lines.map(|(options, what)| format!("  {:<44} {what}\n", format!("{role} {options}")));
+    format!("Examples:\n{}{AFTER_EXAMPLES}", lines.concat())
 }
 
 /// The field writes long options with one dash: `-conf_file=FILE`.

@@ -1,0 +1,23 @@
+//! A whole process around a role that does nothing but end when it is told to: a router's config, log, signals.
+//!
+//! `cargo run -p mesh --example smallest_process -- -conf_file=configs/field/router.json`
+
+use std::convert::Infallible;
+use std::process::ExitCode;
+
+use mesh::config::RouterConfig;
+use mesh::process::Shutdown;
+use tokio::net::TcpListener;
+
+fn main() -> ExitCode {
+    mesh::process::run(do_nothing)
+}
+
+/// With the `UUID` "stubborn" it does not even end.
+async fn do_nothing(config: RouterConfig, _: TcpListener, shutdown: Shutdown) -> Result<(), Infallible> {
+    shutdown.draining().await;
+    if config.dial.uuid == "stubborn" {
+        std::future::pending::<()>().await;
+    }
+    Ok(())
+}
