@@ -1,6 +1,5 @@
-//! The segments that are ready for when the current one is full.
+//! The segment that is ready for when the current one is full.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -15,25 +14,18 @@ pub(super) struct Ahead {
     prepare: Prepare,
     bytes: u32,
     store_id: [u8; 16],
-    ready: VecDeque<Arc<Segment>>,
     making: Option<JoinHandle<Result<Segment, LogError>>>,
 }
 
 impl Ahead {
-    /// `ready` are the empty segments that are there already, in order; new ones get `bytes` bytes.
-    pub fn new(
-        segments: Arc<Segments>,
-        prepare: Prepare,
-        bytes: u32,
-        store_id: [u8; 16],
-        ready: VecDeque<Arc<Segment>>,
-    ) -> Self {
-        Self { segments, prepare, bytes, store_id, ready, making: None }
+    /// Segments made by this get `bytes` bytes.
+    pub fn new(segments: Arc<Segments>, prepare: Prepare, bytes: u32, store_id: [u8; 16]) -> Self {
+        Self { segments, prepare, bytes, store_id, making: None }
     }
 
-    /// Begins to make segment `number` in the background, unless one is ready or being made.
+    /// Begins to make segment `number` in the background, unless one is made already.
     pub fn start(&mut self, number: u32) {
-        if self.prepare == Prepare::WhenNeeded || !self.ready.is_empty() || self.making.is_some() {
+        if self.prepare == Prepare::WhenNeeded || self.making.is_some() {
             return;
         }
         let (segments, bytes, store_id) = (Arc::clone(&self.segments), self.bytes, self.store_id);
@@ -44,9 +36,6 @@ impl Ahead {
 
     /// Segment `number`, for which the caller waits if it is not ready.
     pub fn take(&mut self, number: u32) -> Result<Arc<Segment>, LogError> {
-        if let Some(ready) = self.ready.pop_front() {
-            return Ok(ready);
-        }
         let made = self.making.take().and_then(|making| making.join().ok());
         let segment = match made {
             Some(Ok(segment)) => segment,

@@ -27,6 +27,7 @@
 //! no metadata: half the work of a sync on most file systems.
 
 mod ahead;
+mod damage;
 mod error;
 mod lock;
 mod open;

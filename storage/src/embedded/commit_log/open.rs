@@ -1,6 +1,5 @@
 //! Opening a log: the folder, the lock, the segments, the end.
 
-use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -67,7 +66,7 @@ fn create(
     let first = Segment::make(&*segments.files, &segments.dir, 1, options.segment_bytes, store_id)?;
     let end = Mark::START;
     let recovered = Recovered { store_id, created: true, records: 0, voided: 0, end, torn: None };
-    Ok(start(segments, options, lock, Arc::new(first), VecDeque::new(), 0, recovered))
+    Ok(start(segments, options, lock, Arc::new(first), 0, recovered))
 }
 
 fn reopen(
@@ -79,31 +78,33 @@ fn reopen(
     let store_id = check_headers(&segments, last, options.store_id)?;
     let survey = recovery::survey(&segments, last, options.verify)?;
     let torn = recovery::settle(&segments, &survey)?;
-    let ready = ready(&segments, &survey, options.segment_bytes)?;
+    let current = drop_unused(&segments, &survey, options.segment_bytes, store_id)?;
     let Survey { end, records, voided, previous, .. } = survey;
     let recovered = Recovered { store_id, created: false, records, voided, end, torn };
-    let current = segments.get(end.position.segment)?;
-    Ok(start(segments, options, lock, current, ready, previous, recovered))
+    Ok(start(segments, options, lock, current, previous, recovered))
 }
 
-/// The empty segments after the end of the log. One that is smaller than segments are to be now may be too small for
-/// the next record: it is removed, and those after it.
-fn ready(segments: &Segments, survey: &Survey, bytes: u32) -> Result<VecDeque<Arc<Segment>>, LogError> {
-    let mut ready = VecDeque::new();
-    for number in survey.end.position.segment + 1..=survey.last {
-        ready.push_back(segments.get(number)?);
+/// Removes the segments that hold no record yet, and gives the one to go on with. An earlier process may have failed
+/// to make the name of such a file durable, and after that no sync of the folder proves anything; besides, it may
+/// have another size than is wanted now. A segment with records has a durable name: it got none before.
+fn drop_unused(
+    segments: &Segments,
+    survey: &Survey,
+    bytes: u32,
+    store_id: [u8; 16],
+) -> Result<Arc<Segment>, LogError> {
+    let (files, dir) = (&*segments.files, &segments.dir);
+    for number in (survey.end.position.segment + 1..=survey.last).rev() {
+        segments.forget(number);
+        let path = dir.join(segment::name(number));
+        files.remove(&path).map_err(failed("cannot remove", &path))?;
     }
-    let keep = ready.iter().position(|segment| segment.bytes < bytes).unwrap_or(ready.len());
-    let small = ready.split_off(keep);
-    if small.is_empty() {
-        return Ok(ready);
+    if survey.end == Mark::START {
+        segments.forget(1);
+        return Segment::make(files, dir, 1, bytes, store_id).map(Arc::new);
     }
-    for segment in small.iter().rev() {
-        segments.forget(segment.number);
-        segments.files.remove(&segment.path).map_err(failed("cannot remove", &segment.path))?;
-    }
-    segment::sync_dir(&*segments.files, &segments.dir)?;
-    Ok(ready)
+    segment::sync_dir(files, dir)?;
+    segments.get(survey.end.position.segment)
 }
 
 fn start(
@@ -111,15 +112,13 @@ fn start(
     options: Options,
     lock: DirLock,
     current: Arc<Segment>,
-    ready: VecDeque<Arc<Segment>>,
     previous: u64,
     recovered: Recovered,
 ) -> (CommitLog, LogReader, Recovered) {
     segments.keep(Arc::clone(&current));
     segments.written(recovered.end);
     segments.durable(recovered.end);
-    let ahead =
-        Ahead::new(Arc::clone(&segments), options.prepare, options.segment_bytes, recovered.store_id, ready);
+    let ahead = Ahead::new(Arc::clone(&segments), options.prepare, options.segment_bytes, recovered.store_id);
     let reader = LogReader::new(Arc::clone(&segments));
     let log = CommitLog {
         segments,

@@ -7,11 +7,10 @@
 
 use std::sync::Arc;
 
-use super::record::{self, Header};
 use super::segment::{self, Segment, failed};
 use super::segments::Segments;
 use super::walk::{Found, Walk, Window};
-use super::{Damage, LogError, Mark, Position, Torn, Verify};
+use super::{LogError, Mark, Position, Torn, Verify, damage, record};
 use crate::embedded::files::write_all_at;
 
 /// How many bytes are read and written at a time while a log is mended.
@@ -58,7 +57,7 @@ pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Res
         }
         seen |= wanted == Some(walk.mark()) || wanted == Some(stop.mark());
     }
-    refuse_damage(segments, &mut walk, last)?;
+    damage::refuse(segments, &mut walk, last)?;
     let end = walk.mark();
     if let (false, Some(wanted)) = (seen, wanted) {
         return Err(LogError::NoSuchMark { wanted, end });
@@ -71,10 +70,10 @@ pub(super) fn settle(segments: &Segments, survey: &Survey) -> Result<Option<Torn
     let Position { segment, offset } = survey.end.position;
     let end = segments.get(segment)?;
     let offset = offset - record::HEADER_BYTES;
+    let (mut bytes, mut missing_bytes) = clear(&end, offset)?;
     // After a failed sync the system may take pages for written that are not on the disk. So the last records are
     // written once more before the sync that is to make them durable.
     rewrite(&end, survey.doubtful, offset)?;
-    let (mut bytes, mut missing_bytes) = clear(&end, offset)?;
     end.file.sync().map_err(failed("cannot sync", &end.path))?;
     for number in segment + 1..=survey.last {
         let later = segments.get(number)?;
@@ -108,62 +107,6 @@ fn begin(segments: &Arc<Segments>, last: u32, verify: Verify) -> Result<Walk, Lo
         before -= u32::from(is_good);
     }
     Walk::from_start(Arc::clone(segments), last)
-}
-
-/// Fails if what the walk could not pass had been durable.
-fn refuse_damage(segments: &Segments, walk: &mut Walk, last: u32) -> Result<(), LogError> {
-    let missing = walk.mark().sequence;
-    let Some((next, header)) = evidence(segments, walk, last, missing)? else { return Ok(()) };
-    let what = match walk.look()? {
-        Found::BadPayload { .. } => format!("the payload of record {missing}"),
-        Found::Good { .. } | Found::Nothing => format!("the header of record {missing}"),
-    };
-    let found = Damage::here(walk.segment(), walk.offset(), what);
-    Err(Damage { next: Some(next), next_sequence: header.sequence, ..found }.into())
-}
-
-/// The first header at or after where the walk stands that shows record `missing` to have been durable, and where
-/// its payload lies.
-pub(super) fn evidence(
-    segments: &Segments,
-    walk: &Walk,
-    last: u32,
-    missing: u64,
-) -> Result<Option<(Position, Header)>, LogError> {
-    let mut from = walk.offset();
-    for number in walk.segment().number..=last {
-        let segment = segments.get(number)?;
-        if let Some((offset, header)) = search(&segment, from, |header| header.durable_before() > missing)? {
-            return Ok(Some((Position { segment: number, offset: offset + record::HEADER_BYTES }, header)));
-        }
-        from = segment::HEADER_BYTES;
-    }
-    Ok(None)
-}
-
-/// The first header in a segment, at or after an offset, that is wanted.
-pub(super) fn search(
-    segment: &Segment,
-    from: u32,
-    wanted: impl Fn(&Header) -> bool,
-) -> Result<Option<(u32, Header)>, LogError> {
-    let mut window = Window::exact();
-    let mut at = from;
-    while segment.fits(at, u64::from(record::HEADER_BYTES)) {
-        // The last headers of a piece reach into the next one, so pieces overlap by a header.
-        let wide = (segment.bytes - at).min(CHUNK + record::HEADER_BYTES);
-        let range = window.load(segment, at, wide as usize)?;
-        let bytes = window.bytes(range);
-        let headers = wide.saturating_sub(record::HEADER_BYTES) / record::ALIGN + 1;
-        for offset in (0..headers).map(|n| n * record::ALIGN) {
-            let found = Header::decode(&bytes[offset as usize..], segment.place(at + offset));
-            if let Some((header, _)) = found.filter(|(header, _)| wanted(header)) {
-                return Ok(Some((at + offset, header)));
-            }
-        }
-        at += headers * record::ALIGN;
-    }
-    Ok(None)
 }
 
 /// Writes bytes of a segment again as they are.

@@ -15,6 +15,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub use disk::Disk;
+#[cfg(test)]
+pub(crate) use sim::Random;
 pub use sim::{Fault, SimFiles, Survival};
 
 /// Held for as long as an exclusive lock on a file is wanted; dropping it gives the lock back.

@@ -64,7 +64,9 @@ fn a_segment_before_the_last_that_is_cut_is_damaged() {
         let files = files.fork();
         files.edit(&file(2), |bytes| bytes.truncate(cut)).unwrap();
         match open_with(&files, options()) {
-            Err(LogError::Damaged(damage)) => assert_eq!(damage.file, file(2)),
+            // Cut at the first record's first byte, the file looks like an unused one: the record may as well have
+            // stood at the end of the segment before.
+            Err(LogError::Damaged(damage)) => assert!([file(1), file(2)].contains(&damage.file), "{damage}"),
             Ok((_log, reader, _)) => assert_holds(&reader, 20),
             Err(other) => panic!("cut at {cut}: {other}"),
         }
@@ -80,8 +82,7 @@ fn a_flipped_byte_anywhere_is_named_or_cuts_the_last_record() {
     assert!(segments(&files) >= 2);
     for number in 1..=segments(&files) {
         let length = files.bytes(&file(number)).unwrap().len();
-        // The header's zeros are under its checksum like the rest: some of them stand for all.
-        for at in (0..64).chain((64..4088).step_by(97)).chain(4080..length) {
+        for at in 0..length {
             let files = files.fork();
             files.edit(&file(number), |bytes| bytes[at] ^= 0x40).unwrap();
             check_flipped(&files, number, at, &extents);

@@ -320,10 +320,11 @@ impl File for SimFile {
 
 /// Numbers that look random and follow from a seed (splitmix64).
 #[derive(Clone, Debug)]
-struct Random(u64);
+pub(crate) struct Random(pub u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    /// Any number.
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -332,7 +333,7 @@ impl Random {
     }
 
     /// A number from 0 to `bound` - 1; 0 where the bound is 0.
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.next() % bound.max(1)
     }
 }
