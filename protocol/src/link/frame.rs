@@ -293,12 +293,12 @@ impl<'a> Frame<'a> {
         }
         let parts = Parts::read(fields)?;
         Ok(match first {
-            kind::APPEND => Self::Append(Append::read(&parts)?),
-            kind::APPENDED => Self::Appended(Appended::read(&parts)?),
-            kind::SEND => Self::Send(Send::read(&parts)?),
-            kind::READ => Self::Read(Read::read(&parts)?),
-            kind::PAGE => Self::Page(Page::read(parts)?),
-            kind::CHANGE => Self::Change(Change::read(&parts)?),
+            kind::APPEND => Self::Append(Append::from_parts(&parts)?),
+            kind::APPENDED => Self::Appended(Appended::from_parts(&parts)?),
+            kind::SEND => Self::Send(Send::from_parts(&parts)?),
+            kind::READ => Self::Read(Read::from_parts(&parts)?),
+            kind::PAGE => Self::Page(Page::from_parts(parts)?),
+            kind::CHANGE => Self::Change(Change::from_parts(&parts)?),
             kind::CONFIRM => Self::Confirm(Confirm { number: parts.number(tag::NUMBER, "number")? }),
             kind::ASK => Self::Ask(parts.number(tag::ASK, "ask")?, parts.bytes(tag::JSON, "json")?),
             kind::ANSWER => Self::Answer(parts.number(tag::ASK, "ask")?, parts.bytes(tag::JSON, "json")?),
@@ -352,7 +352,7 @@ impl<'a> Frame<'a> {
 }
 
 impl<'a> Append<'a> {
-    fn read(parts: &Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: &Parts<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             ask: parts.number(tag::ASK, "ask")?,
             log: parts.text(tag::LOG, "log")?,
@@ -373,7 +373,7 @@ impl<'a> Append<'a> {
 }
 
 impl<'a> Appended<'a> {
-    fn read(parts: &Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: &Parts<'a>) -> Result<Self, FieldError> {
         let code = parts.small(tag::CODE, "code")?;
         let outcome = if code == 0 {
             Outcome::Stored(Stored {
@@ -411,7 +411,7 @@ impl<'a> Appended<'a> {
 }
 
 impl<'a> Send<'a> {
-    fn read(parts: &Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: &Parts<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             log: parts.text(tag::LOG, "log")?,
             version: parts.int(tag::VERSION, "version")?,
@@ -435,7 +435,7 @@ pub fn encode_send(send: &Send<'_>) -> bytes::Bytes {
 }
 
 impl<'a> Read<'a> {
-    fn read(parts: &Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: &Parts<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             ask: parts.number(tag::ASK, "ask")?,
             log: parts.text(tag::LOG, "log")?,
@@ -460,7 +460,7 @@ impl<'a> Read<'a> {
 }
 
 impl<'a> Page<'a> {
-    fn read(parts: Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: Parts<'a>) -> Result<Self, FieldError> {
         Ok(Self {
             ask: parts.number(tag::ASK, "ask")?,
             first: parts.int(tag::FIRST, "first")?,
@@ -486,7 +486,7 @@ impl<'a> Page<'a> {
 }
 
 impl<'a> Change<'a> {
-    fn read(parts: &Parts<'a>) -> Result<Self, FieldError> {
+    fn from_parts(parts: &Parts<'a>) -> Result<Self, FieldError> {
         let end = parts.int(tag::END, "end")? != 0;
         Ok(Self {
             number: parts.int(tag::NUMBER, "number")?,

@@ -1,0 +1,234 @@
+//! What waits to be written to one connection: bounded in bytes, written in order, one vectored write a turn.
+//!
+//! Whoever has something for a connection pushes it here; nothing is written until the turn in which that
+//! happened ends ([`Turn`]), so that a batch of input costs each touched connection one write. Only when the
+//! socket takes no more does the connection's own task take over, for as long as that lasts.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::Notify;
+
+/// How many frames go into one vectored write.
+const SLICES: usize = 64;
+
+/// Above this many slots, an empty queue gives its memory back.
+const KEPT_SLOTS: usize = 32;
+
+/// The queue of one connection, and the half of its socket that is written to.
+pub struct Outbox {
+    socket: OwnedWriteHalf,
+    limit: usize,
+    wake: Notify,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Bytes>,
+    /// Bytes of the first frame that are written already.
+    written: usize,
+    /// Bytes that wait.
+    waiting: usize,
+    /// The socket took no more: the connection's task waits for it.
+    blocked: bool,
+    /// It is on some turn's list.
+    touched: bool,
+    closing: Option<Closing>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    /// What waits is still written.
+    AfterFlush,
+    /// The queue overflowed or the socket failed: nothing more is written.
+    Now,
+}
+
+/// A push that was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotQueued {
+    /// It would have been more than the bound: the reader is too slow.
+    #[error("more than {limit} bytes would wait for this connection")]
+    Overflow {
+        /// The bound, in bytes.
+        limit: usize,
+    },
+    /// The connection is ending.
+    #[error("the connection is ending")]
+    Closing,
+}
+
+impl Outbox {
+    /// An outbox that holds at most `limit` bytes, or one frame if that alone is longer.
+    pub fn new(socket: OwnedWriteHalf, limit: usize) -> Arc<Self> {
+        Arc::new(Self { socket, limit, wake: Notify::new(), state: Mutex::default() })
+    }
+
+    /// Queues a frame, to be written when the turn ends.
+    ///
+    /// # Errors
+    /// [`NotQueued`]; the frame is dropped then, so the caller has to end the connection or know that it is ending.
+    pub fn push(self: &Arc<Self>, frame: Bytes, turn: &mut Turn) -> Result<(), NotQueued> {
+        let mut state = self.state.lock();
+        if state.closing.is_some() {
+            return Err(NotQueued::Closing);
+        }
+        if state.waiting + frame.len() > self.limit && !state.queue.is_empty() {
+            return Err(NotQueued::Overflow { limit: self.limit });
+        }
+        state.waiting += frame.len();
+        state.queue.push_back(frame);
+        if !state.touched && !state.blocked {
+            state.touched = true;
+            turn.touched.push(Arc::clone(self));
+        }
+        Ok(())
+    }
+
+    /// Ends the connection after what waits, and then `last`, is written.
+    pub fn close(&self, last: Option<Bytes>) {
+        self.end(Closing::AfterFlush, last);
+    }
+
+    /// Ends the connection because its reader is too slow: what waits is dropped, but for the frame that is partly
+    /// written, after which `last` is tried once.
+    pub fn cut(&self, last: Option<Bytes>) {
+        self.end(Closing::Now, last);
+    }
+
+    fn end(&self, how: Closing, last: Option<Bytes>) {
+        let mut state = self.state.lock();
+        if state.closing.is_some() {
+            return;
+        }
+        state.closing = Some(how);
+        if how == Closing::Now {
+            let keep = usize::from(state.written > 0);
+            state.queue.truncate(keep);
+        }
+        state.queue.extend(last);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    /// Wakes the connection's task, so that it asks its peer again whether it may read.
+    pub fn wake(&self) {
+        self.wake.notify_one();
+    }
+
+    /// Bytes that wait.
+    pub fn waiting(&self) -> usize {
+        self.state.lock().waiting
+    }
+
+    /// Whether the connection is ending.
+    pub fn is_closing(&self) -> bool {
+        self.state.lock().closing.is_some()
+    }
+
+    pub(crate) fn is_blocked(&self) -> bool {
+        self.state.lock().blocked
+    }
+
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.socket.writable().await
+    }
+
+    /// Writes what the socket takes. True if nothing is left.
+    pub(crate) fn flush(&self) -> io::Result<bool> {
+        let mut state = self.state.lock();
+        state.touched = false;
+        let was_blocked = std::mem::take(&mut state.blocked);
+        while !state.queue.is_empty() {
+            match self.write_some(&state) {
+                Ok(count) => state.advance(count),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    state.blocked = true;
+                    drop(state);
+                    if !was_blocked {
+                        self.wake.notify_one();
+                    }
+                    return Ok(false);
+                }
+                Err(error) => {
+                    state.closing = Some(Closing::Now);
+                    state.queue.clear();
+                    drop(state);
+                    self.wake.notify_one();
+                    return Err(error);
+                }
+            }
+        }
+        if state.queue.capacity() > KEPT_SLOTS {
+            state.queue = VecDeque::new();
+        }
+        Ok(true)
+    }
+
+    fn write_some(&self, state: &State) -> io::Result<usize> {
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        for (slot, frame) in slices.iter_mut().zip(&state.queue) {
+            let from = if used == 0 { state.written } else { 0 };
+            *slot = IoSlice::new(&frame[from..]);
+            used += 1;
+        }
+        match self.socket.try_write_vectored(&slices[..used])? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => Ok(count),
+        }
+    }
+}
+
+impl State {
+    fn advance(&mut self, count: usize) {
+        self.waiting = self.waiting.saturating_sub(count);
+        self.written += count;
+        while let Some(frame) = self.queue.front() {
+            if self.written < frame.len() {
+                return;
+            }
+            self.written -= frame.len();
+            self.queue.pop_front();
+        }
+    }
+}
+
+/// One turn of a task: what it pushed goes out when it ends.
+#[derive(Default)]
+pub struct Turn {
+    touched: Vec<Arc<Outbox>>,
+}
+
+/// A turn gives way to other tasks after it wrote to so many connections.
+const WRITES_BEFORE_YIELD: usize = 256;
+
+impl Turn {
+    /// Writes to every connection that was pushed to since the last flush, one write each, and gives way to other
+    /// tasks after every 256.
+    pub async fn flush(&mut self) {
+        for (count, outbox) in self.touched.drain(..).enumerate() {
+            // An error ends that connection, which its own task is told by the outbox.
+            let _ = outbox.flush();
+            if count % WRITES_BEFORE_YIELD == WRITES_BEFORE_YIELD - 1 {
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    /// As [`Turn::flush`], for code that is not a task and touches few connections.
+    pub fn flush_now(&mut self) {
+        for outbox in self.touched.drain(..) {
+            let _ = outbox.flush();
+        }
+    }
+}

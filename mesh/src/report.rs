@@ -1,0 +1,102 @@
+//! What a process tells of itself every beat: over its links to the msg_servers, and from there on `/sysctrl/monitor`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::health::Health;
+
+/// One process's figures at one moment. Unknown keys are ignored, so a mesh of mixed versions reports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Report {
+    /// `gateway`, `msg_server`, `router`, `manager` or `monitor`.
+    pub process: String,
+    /// The configured `UUID`; for a msg_server its address.
+    pub uuid: String,
+    /// Where it is reached: a msg_server's `LocalIP`, else where it listens.
+    pub addr: String,
+    /// Its version.
+    pub version: String,
+    /// Its process id, on its own machine.
+    pub pid: u32,
+    /// When it started, in milliseconds since 1970, by its own clock.
+    pub started: u64,
+    /// Whether it takes work: false while it starts and while it drains.
+    pub ready: bool,
+    /// What is wrong; empty: nothing.
+    #[serde(default)]
+    pub troubles: Vec<String>,
+    /// Figures by name; a msg_server has at least `Connections`.
+    #[serde(default)]
+    pub figures: Map<String, Value>,
+}
+
+/// Who a process is: what stays the same in all of its reports.
+#[derive(Debug, Clone)]
+pub struct Identity {
+    process: &'static str,
+    uuid: String,
+    addr: String,
+    started: u64,
+}
+
+impl Identity {
+    /// A process that starts now.
+    pub fn new(process: &'static str, uuid: impl Into<String>, addr: impl Into<String>) -> Self {
+        Self { process, uuid: uuid.into(), addr: addr.into(), started: now() }
+    }
+
+    /// The role's name.
+    pub fn process(&self) -> &'static str {
+        self.process
+    }
+
+    /// The configured `UUID`.
+    pub fn uuid(&self) -> &str {
+        &self.uuid
+    }
+
+    /// Where it is reached.
+    pub fn addr(&self) -> &str {
+        &self.addr
+    }
+
+    /// What it reports now.
+    pub fn report(&self, health: &dyn Health) -> Report {
+        Report {
+            process: self.process.into(),
+            uuid: self.uuid.clone(),
+            addr: self.addr.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            pid: std::process::id(),
+            started: self.started,
+            ready: health.ready(),
+            troubles: health.troubles(),
+            figures: health.figures(),
+        }
+    }
+
+    /// The report as JSON.
+    pub fn report_json(&self, health: &dyn Health) -> Vec<u8> {
+        serde_json::to_vec(&self.report(health)).unwrap_or_default()
+    }
+}
+
+/// Milliseconds since 1970, by this machine's clock.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_of_a_later_version_is_read() {
+        let json = r#"{"Process":"router","Uuid":"20000","Addr":"a","Version":"9","Pid":1,"Started":5,"Ready":true,"Later":{}}"#;
+        let report: Report = serde_json::from_str(json).unwrap();
+        assert_eq!((report.process.as_str(), report.started, report.figures.len()), ("router", 5, 0));
+    }
+}
