@@ -13,11 +13,12 @@ fn main() -> ExitCode {
     mesh::process::run(do_nothing)
 }
 
-/// With the `UUID` "stubborn" it does not even end.
+/// For the tests there are two kinds of role that do worse, told by their `UUID`.
 async fn do_nothing(config: RouterConfig, _: TcpListener, shutdown: Shutdown) -> Result<(), Infallible> {
     shutdown.draining().await;
-    if config.dial.uuid == "stubborn" {
-        std::future::pending::<()>().await;
+    match config.dial.uuid.as_str() {
+        "stubborn" => std::future::pending().await,
+        "faulty" => panic!("as it was told to"),
+        _ => Ok(()),
     }
-    Ok(())
 }

@@ -1,5 +1,7 @@
 //! What a config file's reader is told: every mistake, where it stands, and what would be right.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! The config files that are in the field load as they are.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! Real processes: command line, exit codes, the line on stdout, signals, the log.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -158,6 +160,19 @@ fn a_second_signal_ends_at_once() {
     wait_for(&folder, "draining");
     running.signal(Signal::INT);
     assert_eq!(running.end().0, Some(130));
+}
+
+#[test]
+fn a_panic_is_in_the_log_and_exits_with_1() {
+    let folder = Folder::with(r#"{"Listen":"127.0.0.1:0","UUID":"faulty","LogFile":"r.log"}"#);
+    let running = folder.start();
+    running.signal(Signal::TERM);
+    let (code, stderr) = running.end();
+    assert_eq!(code, Some(1));
+    let log = std::fs::read_to_string(folder.path().join("r.log")).unwrap();
+    for said in [stderr, log] {
+        assert!(said.contains("as it was told to"), "{said}");
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
@@ -29,6 +30,11 @@ pub trait RoleConfig: DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'sta
 
     /// The keys of whoever dials msg_servers; `None` for the msg_server itself.
     fn dial(&self) -> Option<&DialConfig>;
+
+    /// Where a web page is served, for whoever serves one.
+    fn web_listen(&self) -> Option<SocketAddr> {
+        None
+    }
 
     /// Takes down which values do not go together although each is right by itself.
     fn cross_check(&self, _conflicts: &mut Conflicts<'_, '_>) {}
@@ -119,4 +125,66 @@ fn fingerprints(values: &Map<String, Value>) -> BTreeMap<String, u64> {
         hasher.finish()
     };
     values.iter().map(|(name, value)| (name.clone(), hash(value))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{GatewayConfig, ManagerConfig, MonitorConfig, MsgServerConfig, RouterConfig};
+
+    fn defaults<C: RoleConfig>() -> Map<String, Value> {
+        let mut values = Check::new("{}", C::ROLE).file();
+        values.remove("MeshSecretFile");
+        values
+    }
+
+    /// A key that a struct does not read would be accepted from the file and then do nothing.
+    fn reads_every_key<C: RoleConfig>() {
+        serde_json::from_value::<C>(defaults::<C>().into()).unwrap();
+        for name in defaults::<C>().keys() {
+            let mut values = defaults::<C>();
+            values.insert(name.clone(), serde_json::json!({ "no": "value" }));
+            assert!(
+                serde_json::from_value::<C>(values.into()).is_err(),
+                "nothing reads {name} of {}",
+                C::ROLE
+            );
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_table_is_read_into_its_struct() {
+        reads_every_key::<GatewayConfig>();
+        reads_every_key::<MsgServerConfig>();
+        reads_every_key::<RouterConfig>();
+        reads_every_key::<ManagerConfig>();
+        reads_every_key::<MonitorConfig>();
+    }
+
+    #[test]
+    fn an_empty_object_is_a_config_of_every_role() {
+        let config = MsgServerConfig::parse("{}", "f").unwrap().config;
+        let bound = "127.0.0.1:4711".parse().unwrap();
+        assert_eq!(config.public_address(bound).to_string(), "127.0.0.1:4711");
+        assert_eq!(config.process.drain.as_secs(), 10);
+        assert_eq!(config.process.max_connections_per_address, 20_000);
+        assert_eq!((config.hole_wait.as_millis(), config.ask_interval.as_secs()), (50, 60));
+        let manager = ManagerConfig::parse(r#"{"RetentionDays":2}"#, "f").unwrap().config;
+        assert_eq!((manager.retention.map(|time| time.as_secs()), manager.dedupe), (Some(172_800), None));
+    }
+
+    #[test]
+    fn the_port_that_was_bound_stands_in_for_port_0_of_local_ip() {
+        let text = r#"{"Listen":"0.0.0.0:0","LocalIP":"chat.example.org:0","MaxConnectionsPerAddress":0}"#;
+        let config = MsgServerConfig::parse(text, "f").unwrap().config;
+        let bound = "0.0.0.0:4711".parse().unwrap();
+        assert_eq!(config.public_address(bound).to_string(), "chat.example.org:4711");
+        assert_eq!(config.process.max_connections_per_address, usize::MAX);
+    }
+
+    #[test]
+    fn times_may_be_parts_of_a_second() {
+        let config = MsgServerConfig::parse(r#"{"LoginTimeout":0.25,"HoleWait":7.6}"#, "f").unwrap().config;
+        assert_eq!((config.process.login_timeout.as_millis(), config.hole_wait.as_millis()), (250, 8));
+    }
 }

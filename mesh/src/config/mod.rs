@@ -12,6 +12,8 @@
 mod address;
 mod check;
 pub mod describe;
+#[cfg(test)]
+mod document;
 mod gateway;
 mod keys;
 mod links;

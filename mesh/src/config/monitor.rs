@@ -41,6 +41,10 @@ impl RoleConfig for MonitorConfig {
         Some(&self.dial)
     }
 
+    fn web_listen(&self) -> Option<SocketAddr> {
+        Some(self.web_listen)
+    }
+
     fn cross_check(&self, conflicts: &mut Conflicts<'_, '_>) {
         if self.web_listen == self.process.listen && self.web_listen.port() != 0 {
             conflicts.add(

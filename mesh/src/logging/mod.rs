@@ -3,6 +3,7 @@
 mod file;
 
 use std::io;
+use std::panic;
 use std::sync::{Arc, OnceLock};
 
 use thiserror::Error;
@@ -55,7 +56,18 @@ pub fn start(config: &ProcessConfig) -> Result<(), LogError> {
     let (level, handle) = reload::Layer::new(config.log_level.targets());
     let lines = lines(config.log_format, file.clone());
     tracing_subscriber::registry().with(level).with(lines).try_init().map_err(|_| LogError::StartedTwice)?;
-    LOG.set(Log { level: handle, file }).map_err(|_| LogError::StartedTwice)
+    LOG.set(Log { level: handle, file }).map_err(|_| LogError::StartedTwice)?;
+    log_panics();
+    Ok(())
+}
+
+/// A panic is a fault of the program: it has to be found in the log, not only on a stderr that nobody keeps.
+fn log_panics() {
+    let to_stderr = panic::take_hook();
+    panic::set_hook(Box::new(move |panic| {
+        tracing::error!("a fault of the program: {panic}");
+        to_stderr(panic);
+    }));
 }
 
 /// From now on logs what `level` lets through; nothing happens before [`start`].

@@ -4,10 +4,9 @@ use crate::config::{AuthMode, RoleConfig};
 
 /// What whoever runs this config should know that it means.
 pub(super) fn warnings<C: RoleConfig>(config: &C) -> Vec<String> {
-    [open_mode(config), links_refused_here(config), links_refused_there(config)]
-        .into_iter()
-        .flatten()
-        .collect()
+    let each =
+        [open_mode(config), open_page(config), links_refused_here(config), links_refused_there(config)];
+    each.into_iter().flatten().collect()
 }
 
 fn open_mode<C: RoleConfig>(config: &C) -> Option<String> {
@@ -21,6 +20,11 @@ fn open_mode<C: RoleConfig>(config: &C) -> Option<String> {
             C::ROLE.open_means()
         )
     })
+}
+
+fn open_page<C: RoleConfig>(config: &C) -> Option<String> {
+    let page = config.web_listen().filter(|address| !address.ip().is_loopback())?;
+    Some(format!("WebListen ({page}) reaches beyond this machine: whoever reaches it can read the page"))
 }
 
 /// Only a msg_server is dialled.
@@ -47,7 +51,7 @@ fn links_refused_there<C: RoleConfig>(config: &C) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{MsgServerConfig, RouterConfig};
+    use crate::config::{MonitorConfig, MsgServerConfig, RouterConfig};
 
     #[track_caller]
     fn check<C: RoleConfig>(text: &str, expected: &[&str]) {
@@ -68,6 +72,11 @@ mod tests {
     fn open_mode_beyond_loopback_is_said_to_let_anyone_be_anyone() {
         let text = r#"{"Listen":"0.0.0.0:1","LocalIP":"a:1","MeshSecret":"0123456789abcdef"}"#;
         check::<MsgServerConfig>(text, &["read and send as any user"]);
+    }
+
+    #[test]
+    fn a_page_for_everyone_is_named() {
+        check::<MonitorConfig>(r#"{"WebListen":"0.0.0.0:30000"}"#, &["can read the page"]);
     }
 
     #[test]

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 use tracing::{debug, error, info, warn};
 
 use crate::config::{Loaded, RoleConfig};
@@ -57,10 +58,14 @@ pub(crate) use terminal::wants_colour;
 pub fn run<C, Role, Running, E>(role: Role) -> ExitCode
 where
     C: RoleConfig,
-    Role: FnOnce(C, TcpListener, Shutdown) -> Running,
+    Role: FnOnce(C, TcpListener, Shutdown) -> Running + 'static,
     Running: Future<Output = Result<(), E>> + Send + 'static,
-    E: fmt::Display + Send + 'static,
+    E: fmt::Display,
 {
+    let start: Start<C> = Box::new(|config, listener, shutdown| {
+        let running = role(config, listener, shutdown);
+        tokio::spawn(async { running.await.map_err(|error| format!("{error:#}")) })
+    });
     let order = match arguments::read(C::ROLE, std::env::args_os()) {
         Ok(order) => order,
         Err(code) => return code,
@@ -69,9 +74,12 @@ where
     match (C::load(file), order) {
         (Err(error), _) => complain(exit::USAGE, &error),
         (Ok(loaded), Order::Check(file)) => report(&file, &loaded),
-        (Ok(loaded), Order::Run(file)) => start(file, loaded, role),
+        (Ok(loaded), Order::Run(file)) => begin(file, loaded, start),
     }
 }
+
+/// Spawns the role; what it fails with is text by then.
+type Start<C> = Box<dyn FnOnce(C, TcpListener, Shutdown) -> JoinHandle<Result<(), String>>>;
 
 /// What `--check` says of a file without mistakes.
 fn report<C: RoleConfig>(file: &Path, loaded: &Loaded<C>) -> ExitCode {
@@ -88,13 +96,7 @@ fn report<C: RoleConfig>(file: &Path, loaded: &Loaded<C>) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn start<C, Role, Running, E>(file: PathBuf, loaded: Loaded<C>, role: Role) -> ExitCode
-where
-    C: RoleConfig,
-    Role: FnOnce(C, TcpListener, Shutdown) -> Running,
-    Running: Future<Output = Result<(), E>> + Send + 'static,
-    E: fmt::Display + Send + 'static,
-{
+fn begin<C: RoleConfig>(file: PathBuf, loaded: Loaded<C>, start: Start<C>) -> ExitCode {
     if let Err(error) = logging::start(loaded.config.process()) {
         return complain(exit::FAILURE, &error);
     }
@@ -104,18 +106,12 @@ where
         Ok(runtime) => runtime,
         Err(error) => return fail(&format!("no threads to run on: {error}")),
     };
-    let code = runtime.block_on(live(file, loaded, role));
+    let code = runtime.block_on(live(file, loaded, start));
     runtime.shutdown_timeout(supervise::LAST_WORDS);
     code
 }
 
-async fn live<C, Role, Running, E>(file: PathBuf, loaded: Loaded<C>, role: Role) -> ExitCode
-where
-    C: RoleConfig,
-    Role: FnOnce(C, TcpListener, Shutdown) -> Running,
-    Running: Future<Output = Result<(), E>> + Send + 'static,
-    E: fmt::Display + Send + 'static,
-{
+async fn live<C: RoleConfig>(file: PathBuf, loaded: Loaded<C>, start: Start<C>) -> ExitCode {
     let config = loaded.config.clone();
     let signals = match Signals::listen() {
         Ok(signals) => signals,
@@ -129,7 +125,7 @@ where
         say_listening(&format!("listening on {address}"), config.process().log_file.is_some());
     }
     let shutdown = Shutdown::new(config.process().drain);
-    let running = tokio::spawn(role(config, listener, shutdown.clone()));
+    let running = start(config, listener, shutdown.clone());
     Supervisor { shutdown, signals, reloader: Reloader::new(file, loaded) }.watch(running).await
 }
 

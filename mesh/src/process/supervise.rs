@@ -1,6 +1,5 @@
 //! From the start of a role to its end: signals, orders, and the bounded drain.
 
-use std::fmt;
 use std::pin::{Pin, pin};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -26,7 +25,7 @@ pub(super) struct Supervisor<C> {
 
 impl<C: RoleConfig> Supervisor<C> {
     /// Waits until `role` has ended, by itself or because it was told to.
-    pub async fn watch<E: fmt::Display>(mut self, role: JoinHandle<Result<(), E>>) -> ExitCode {
+    pub async fn watch(mut self, role: JoinHandle<Result<(), String>>) -> ExitCode {
         let shutdown = self.shutdown.clone();
         let mut work = pin!(work(role, &shutdown));
         loop {
@@ -66,7 +65,7 @@ impl<C: RoleConfig> Supervisor<C> {
 }
 
 /// The role, and then whatever it left running.
-async fn work<E: fmt::Display>(role: JoinHandle<Result<(), E>>, shutdown: &Shutdown) -> ExitCode {
+async fn work(role: JoinHandle<Result<(), String>>, shutdown: &Shutdown) -> ExitCode {
     match role.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => return fail(&error),
