@@ -1,1 +1,4 @@
-//! To be written.
+//! msg_server.
+
+pub mod append;
+pub mod follow;

@@ -1,0 +1,3 @@
+//! From a client’s send to its answer.
+
+pub mod pending;

@@ -1,0 +1,562 @@
+//! The order of one followed log on one msg_server: attaching, holes, repeats, catching up. Plain code: events and time in,
+//! [`Steps`] out.
+//!
+//! Invariants:
+//! - a reader is handed every entry after where it began, in version order, none twice, none left out but by a told gap;
+//! - nothing is live before the routers have confirmed that this msg_server follows the log *and* the owner was asked after
+//!   that: so whatever was appended is either in the owner's answer or pushed to us afterwards;
+//! - an entry that arrives early waits, in bounded memory; what is missing is read from the log before anything later is
+//!   handed on;
+//! - no push is relied upon: [`Feed::recheck`] asks the owner, and what the answer shows to be missing is read.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use protocol::content::Entry;
+use protocol::ids::Version;
+
+/// Bytes of entries that may wait for those before them; what comes on top is read from the log later.
+const EARLY_BYTES: usize = 1024 * 1024;
+
+/// What a feed wants done.
+pub trait Steps<R> {
+    /// Hand the entry to the reader.
+    fn push(&mut self, reader: &R, entry: &Entry);
+    /// Tell the reader that retention took everything after `after` up to and including `upto`.
+    fn gap(&mut self, reader: &R, after: Version, upto: Version);
+    /// Ask the owner for the log's bounds, and answer with [`Feed::bounds`].
+    fn ask(&mut self);
+    /// Read entries after a version and answer with [`Feed::page`]; for a reader, when it has room.
+    fn read(&mut self, whom: Whom<R>, after: Version);
+    /// Call [`Feed::tick`] at that moment or soon after.
+    fn wake(&mut self, at: Instant);
+}
+
+/// For whom entries are read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Whom<R> {
+    /// For everyone who is level: a hole.
+    Feed,
+    /// For one who is behind.
+    Reader(R),
+}
+
+/// The order of one log.
+#[derive(Debug)]
+pub struct Feed<R> {
+    hole_wait: Duration,
+    /// Confirmations that are waited for before the owner may be asked.
+    unconfirmed: usize,
+    /// The owner is asked and has not answered.
+    asking: bool,
+    /// Something happened after the owner was asked: ask again.
+    ask_again: bool,
+    /// Every level reader has everything up to here; `None` until the owner has answered once.
+    position: Option<Version>,
+    /// The newest version known to exist.
+    known: Version,
+    /// Since when `known` is beyond `position`.
+    behind_since: Option<Instant>,
+    /// A read for the feed is under way.
+    reading: bool,
+    early: BTreeMap<Version, Early<R>>,
+    early_bytes: usize,
+    readers: Vec<Reader<R>>,
+}
+
+#[derive(Debug)]
+struct Early<R> {
+    entry: Entry,
+    origin: Option<R>,
+}
+
+#[derive(Debug)]
+struct Reader<R> {
+    id: R,
+    place: Place,
+}
+
+/// Where a reader stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// It has not said from where; it gets nothing durable.
+    NotYet,
+    /// It begins at the head that the owner's first answer tells.
+    AtHead,
+    /// It has everything up to here, and what follows is pushed.
+    Level(Version),
+    /// It has everything up to here, and pages are read for it.
+    Behind(Version),
+}
+
+/// From where a reader wants a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum From {
+    /// It will say later ([`Feed::resume`]).
+    Later,
+    /// From what is newest when that is known.
+    Head,
+    /// Everything after this version.
+    After(Version),
+}
+
+impl<R: Clone + PartialEq> Feed<R> {
+    /// A feed that waits for `unconfirmed` confirmations before it asks; `hole_wait` is how long an early entry waits before
+    /// what is missing counts as a hole.
+    pub fn new(hole_wait: Duration, unconfirmed: usize, steps: &mut impl Steps<R>) -> Self {
+        let mut feed = Self {
+            hole_wait,
+            unconfirmed,
+            asking: false,
+            ask_again: false,
+            position: None,
+            known: Version::ZERO,
+            behind_since: None,
+            reading: false,
+            early: BTreeMap::new(),
+            early_bytes: 0,
+            readers: Vec::new(),
+        };
+        if unconfirmed == 0 {
+            feed.recheck(steps);
+        }
+        feed
+    }
+
+    /// One router has confirmed that it knows of us, or is gone.
+    pub fn confirmed(&mut self, steps: &mut impl Steps<R>) {
+        self.unconfirmed = self.unconfirmed.saturating_sub(1);
+        if self.unconfirmed == 0 && self.position.is_none() && !self.asking {
+            self.recheck(steps);
+        }
+    }
+
+    /// Something may have been missed: ask the owner, after any question that is under way.
+    pub fn recheck(&mut self, steps: &mut impl Steps<R>) {
+        if self.unconfirmed > 0 {
+            return;
+        }
+        if std::mem::replace(&mut self.asking, true) {
+            self.ask_again = true;
+        } else {
+            steps.ask();
+        }
+    }
+
+    /// The owner's answer: the log's newest version.
+    pub fn bounds(&mut self, head: Version, now: Instant, steps: &mut impl Steps<R>) {
+        self.asking = false;
+        if std::mem::take(&mut self.ask_again) {
+            self.recheck(steps);
+        }
+        if self.position.is_none() {
+            self.go_live(head, now, steps);
+        } else {
+            self.learn(head, now, steps);
+        }
+    }
+
+    fn go_live(&mut self, head: Version, now: Instant, steps: &mut impl Steps<R>) {
+        self.position = Some(head);
+        self.known = self.known.max(head);
+        for reader in &mut self.readers {
+            match reader.place {
+                Place::NotYet => {}
+                Place::AtHead => reader.place = Place::Level(head),
+                Place::Level(at) | Place::Behind(at) => reader.start(at, head, steps),
+            }
+        }
+        self.drain_early(now, steps);
+    }
+
+    /// An entry came: from this msg_server's own append (then `origin` is the session that sent it, for which its answer is
+    /// the delivery) or from a router.
+    pub fn arrived(&mut self, entry: Entry, origin: Option<R>, now: Instant, steps: &mut impl Steps<R>) {
+        let version = entry.version;
+        match self.position {
+            // A repeat; or our own append, read from the log before its answer came.
+            Some(position) if version <= position => {}
+            Some(position) if version == position.next() => {
+                self.hand_on(&entry, origin.as_ref(), steps);
+                self.drain_early(now, steps);
+            }
+            _ => {
+                self.keep_early(entry, origin);
+                self.learn(version, now, steps);
+            }
+        }
+    }
+
+    /// A page read for the feed or for a reader: entries without a hole among them, and the head at that moment.
+    pub fn page(
+        &mut self,
+        whom: Whom<R>,
+        entries: &[Entry],
+        head: Version,
+        now: Instant,
+        steps: &mut impl Steps<R>,
+    ) {
+        match whom {
+            Whom::Feed => self.page_for_all(entries, head, now, steps),
+            Whom::Reader(id) => self.page_for_reader(&id, entries, steps),
+        }
+        self.learn(head, now, steps);
+    }
+
+    fn page_for_all(&mut self, entries: &[Entry], head: Version, now: Instant, steps: &mut impl Steps<R>) {
+        self.reading = false;
+        for entry in entries {
+            let Some(position) = self.position else { return };
+            if entry.version <= position {
+                continue;
+            }
+            if entry.version > position.next() {
+                self.skip_to(Version(entry.version.0 - 1), steps);
+            }
+            let origin = self.early.get(&entry.version).and_then(|early| early.origin.clone());
+            self.hand_on(entry, origin.as_ref(), steps);
+        }
+        self.known = self.known.max(head);
+        self.drain_early(now, steps);
+        if self.behind_since.is_some() && !entries.is_empty() {
+            self.read_hole(steps);
+        }
+    }
+
+    fn page_for_reader(&mut self, id: &R, entries: &[Entry], steps: &mut impl Steps<R>) {
+        let position = self.position.unwrap_or(Version::ZERO);
+        let Some(reader) = self.readers.iter_mut().find(|reader| reader.id == *id) else { return };
+        let Place::Behind(mut at) = reader.place else { return };
+        for entry in entries {
+            if entry.version <= at {
+                continue;
+            }
+            if entry.version > at.next() {
+                steps.gap(&reader.id, at, Version(entry.version.0 - 1));
+            }
+            steps.push(&reader.id, entry);
+            at = entry.version;
+        }
+        reader.start(at, position, steps);
+    }
+
+    /// Time passed: a hole that has waited long enough is read.
+    pub fn tick(&mut self, now: Instant, steps: &mut impl Steps<R>) {
+        match self.behind_since {
+            Some(since) if now >= since + self.hole_wait => self.read_hole(steps),
+            Some(since) => steps.wake(since + self.hole_wait),
+            None => {}
+        }
+    }
+
+    /// A reader comes.
+    pub fn join(&mut self, id: R, from: From, steps: &mut impl Steps<R>) {
+        self.readers.push(Reader { id: id.clone(), place: Place::NotYet });
+        self.resume(&id, from, steps);
+    }
+
+    /// A reader says from where; a second time changes nothing.
+    pub fn resume(&mut self, id: &R, from: From, steps: &mut impl Steps<R>) {
+        let position = self.position;
+        let Some(reader) = self.readers.iter_mut().find(|reader| reader.id == *id) else { return };
+        if reader.place != Place::NotYet {
+            return;
+        }
+        match (from, position) {
+            (From::Later, _) => {}
+            (From::Head, None) => reader.place = Place::AtHead,
+            (From::Head, Some(position)) => reader.place = Place::Level(position),
+            (From::After(at), None) => reader.place = Place::Behind(at),
+            (From::After(at), Some(position)) => reader.start(at, position, steps),
+        }
+    }
+
+    /// A reader goes. True if it was the last one.
+    pub fn leave(&mut self, id: &R) -> bool {
+        self.readers.retain(|reader| reader.id != *id);
+        self.readers.is_empty()
+    }
+
+    /// All who read the log, wherever they stand: for what is volatile.
+    pub fn readers(&self) -> impl Iterator<Item = &R> {
+        self.readers.iter().map(|reader| &reader.id)
+    }
+
+    /// Whether the owner has answered once, and nothing known is missing.
+    pub fn is_level(&self) -> bool {
+        self.position.is_some_and(|position| position >= self.known)
+            && self.readers.iter().all(|reader| !matches!(reader.place, Place::Behind(_)))
+    }
+
+    /// Up to where level readers have everything.
+    pub fn position(&self) -> Option<Version> {
+        self.position
+    }
+
+    fn hand_on(&mut self, entry: &Entry, origin: Option<&R>, steps: &mut impl Steps<R>) {
+        self.position = Some(entry.version);
+        for reader in &mut self.readers {
+            if reader.place == Place::Level(Version(entry.version.0 - 1)) {
+                reader.place = Place::Level(entry.version);
+                if origin != Some(&reader.id) {
+                    steps.push(&reader.id, entry);
+                }
+            }
+        }
+    }
+
+    fn skip_to(&mut self, upto: Version, steps: &mut impl Steps<R>) {
+        self.position = Some(upto);
+        for reader in &mut self.readers {
+            if let Place::Level(at) = reader.place
+                && at < upto
+            {
+                steps.gap(&reader.id, at, upto);
+                reader.place = Place::Level(upto);
+            }
+        }
+    }
+
+    fn drain_early(&mut self, now: Instant, steps: &mut impl Steps<R>) {
+        while let (Some(position), Some(first)) = (self.position, self.early.first_entry()) {
+            if *first.key() > position.next() {
+                break;
+            }
+            let early = first.remove();
+            self.early_bytes -= early.entry.weight();
+            if early.entry.version > position {
+                self.hand_on(&early.entry, early.origin.as_ref(), steps);
+            }
+        }
+        self.behind_since = None;
+        self.learn(self.known, now, steps);
+    }
+
+    fn keep_early(&mut self, entry: Entry, origin: Option<R>) {
+        let weight = entry.weight();
+        if self.early_bytes + weight > EARLY_BYTES {
+            return;
+        }
+        let version = entry.version;
+        if self.early.insert(version, Early { entry, origin }).is_none() {
+            self.early_bytes += weight;
+        }
+    }
+
+    /// A version is known to exist: if it is beyond us, a hole begins to be waited for.
+    fn learn(&mut self, version: Version, now: Instant, steps: &mut impl Steps<R>) {
+        self.known = self.known.max(version);
+        let behind = self.position.is_some_and(|position| position < self.known);
+        if behind && self.behind_since.is_none() {
+            self.behind_since = Some(now);
+            steps.wake(now + self.hole_wait);
+        }
+    }
+
+    fn read_hole(&mut self, steps: &mut impl Steps<R>) {
+        if let Some(position) = self.position
+            && !std::mem::replace(&mut self.reading, true)
+        {
+            steps.read(Whom::Feed, position);
+        }
+    }
+}
+
+impl<R: Clone> Reader<R> {
+    /// Stands at `at` while level readers stand at `position`.
+    fn start(&mut self, at: Version, position: Version, steps: &mut impl Steps<R>) {
+        if at < position {
+            self.place = Place::Behind(at);
+            steps.read(Whom::Reader(self.id.clone()), at);
+        } else {
+            self.place = Place::Level(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use bytes::Bytes;
+    use proptest::prelude::*;
+    use protocol::ids::Time;
+
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(50);
+
+    #[derive(Default)]
+    struct Seen {
+        pushed: HashMap<u32, Vec<u64>>,
+        gaps: Vec<(u32, u64, u64)>,
+        asks: usize,
+        reads: Vec<(Whom<u32>, u64)>,
+        wakes: Vec<Instant>,
+    }
+
+    impl Steps<u32> for Seen {
+        fn push(&mut self, reader: &u32, entry: &Entry) {
+            self.pushed.entry(*reader).or_default().push(entry.version.0);
+        }
+        fn gap(&mut self, reader: &u32, after: Version, upto: Version) {
+            self.gaps.push((*reader, after.0, upto.0));
+        }
+        fn ask(&mut self) {
+            self.asks += 1;
+        }
+        fn read(&mut self, whom: Whom<u32>, after: Version) {
+            self.reads.push((whom, after.0));
+        }
+        fn wake(&mut self, at: Instant) {
+            self.wakes.push(at);
+        }
+    }
+
+    fn entry(version: u64) -> Entry {
+        Entry { version: Version(version), time: Time(0), content: Bytes::new() }
+    }
+
+    fn entries(versions: std::ops::RangeInclusive<u64>) -> Vec<Entry> {
+        versions.map(entry).collect()
+    }
+
+    fn live(head: u64, now: Instant, seen: &mut Seen) -> Feed<u32> {
+        let mut feed = Feed::new(WAIT, 0, seen);
+        feed.join(1, From::Head, seen);
+        feed.bounds(Version(head), now, seen);
+        feed
+    }
+
+    #[test]
+    fn the_owner_is_asked_only_after_every_router_confirmed() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = Feed::new(WAIT, 2, &mut seen);
+        feed.join(1, From::After(Version(3)), &mut seen);
+        feed.confirmed(&mut seen);
+        feed.arrived(entry(6), None, now, &mut seen);
+        assert_eq!(seen.asks, 0);
+        feed.confirmed(&mut seen);
+        assert_eq!(seen.asks, 1);
+        feed.bounds(Version(5), now, &mut seen);
+        assert_eq!(seen.reads, [(Whom::Reader(1), 3)]);
+        feed.page(Whom::Reader(1), &entries(4..=6), Version(6), now, &mut seen);
+        feed.arrived(entry(7), None, now, &mut seen);
+        assert_eq!(seen.pushed[&1], [4, 5, 6, 7]);
+    }
+
+    #[test]
+    fn a_hole_is_read_after_its_wait_and_before_anything_later_is_pushed() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(2, now, &mut seen);
+        feed.arrived(entry(4), None, now, &mut seen);
+        feed.tick(now, &mut seen);
+        assert!(seen.pushed.is_empty() && seen.reads.is_empty());
+        feed.tick(now + WAIT, &mut seen);
+        feed.tick(now + WAIT, &mut seen);
+        assert_eq!(seen.reads, [(Whom::Feed, 2)]);
+        feed.page(Whom::Feed, &entries(3..=5), Version(5), now, &mut seen);
+        feed.arrived(entry(5), None, now, &mut seen);
+        assert_eq!(seen.pushed[&1], [3, 4, 5]);
+    }
+
+    #[test]
+    fn an_own_send_is_not_pushed_to_its_session_but_to_others() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(0, now, &mut seen);
+        feed.join(2, From::Head, &mut seen);
+        feed.arrived(entry(2), Some(1), now, &mut seen);
+        feed.arrived(entry(1), Some(2), now, &mut seen);
+        assert_eq!(seen.pushed, HashMap::from([(1, vec![1]), (2, vec![2])]));
+    }
+
+    #[test]
+    fn what_retention_took_is_told_as_a_gap() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(2, now, &mut seen);
+        feed.join(2, From::After(Version(0)), &mut seen);
+        feed.page(Whom::Reader(2), &entries(2..=2), Version(2), now, &mut seen);
+        feed.arrived(entry(9), None, now, &mut seen);
+        feed.tick(now + WAIT, &mut seen);
+        feed.page(Whom::Feed, &entries(7..=9), Version(9), now, &mut seen);
+        assert_eq!(seen.gaps, [(2, 0, 1), (1, 2, 6), (2, 2, 6)]);
+        assert_eq!(seen.pushed[&1], [7, 8, 9]);
+    }
+
+    #[test]
+    fn a_question_asked_before_something_happened_is_asked_again() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(2, now, &mut seen);
+        feed.recheck(&mut seen);
+        feed.recheck(&mut seen);
+        assert_eq!(seen.asks, 2);
+        feed.bounds(Version(2), now, &mut seen);
+        assert_eq!(seen.asks, 3);
+        feed.bounds(Version(4), now, &mut seen);
+        feed.tick(now + WAIT, &mut seen);
+        assert_eq!(seen.reads, [(Whom::Feed, 2)]);
+    }
+
+    #[test]
+    fn one_who_is_not_resumed_gets_nothing_durable() {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(1, now, &mut seen);
+        feed.join(2, From::Later, &mut seen);
+        feed.arrived(entry(2), None, now, &mut seen);
+        assert!(!seen.pushed.contains_key(&2));
+        feed.resume(&2, From::After(Version(1)), &mut seen);
+        assert_eq!(seen.reads, [(Whom::Reader(2), 1)]);
+        assert_eq!(feed.readers().count(), 2);
+        assert!(!feed.leave(&1) && feed.leave(&2));
+    }
+
+    proptest! {
+        /// Pushes are lost, repeated and reordered; the owner is asked now and then. In the end everybody has everything once.
+        #[test]
+        fn every_reader_sees_every_version_once_and_in_order(
+            total in 1u64..40, starts in prop::collection::vec(0u64..40, 1..4),
+            events in prop::collection::vec((0u8..8, 1u64..40), 0..120), lookahead in 1u64..6,
+        ) {
+            let (mut now, mut seen) = (Instant::now(), Seen::default());
+            let mut feed = Feed::new(WAIT, 1, &mut seen);
+            for (id, start) in starts.iter().enumerate() {
+                feed.join(id as u32, From::After(Version((*start).min(total))), &mut seen);
+            }
+            let mut stored = *starts.iter().max().unwrap_or(&0);
+            stored = stored.min(total);
+            feed.confirmed(&mut seen);
+            let answer = |feed: &mut Feed<u32>, seen: &mut Seen, stored: u64, now: Instant| {
+                for _ in 0..std::mem::take(&mut seen.asks) {
+                    feed.bounds(Version(stored), now, seen);
+                }
+                for (whom, after) in std::mem::take(&mut seen.reads) {
+                    feed.page(whom, &entries(after + 1..=stored.min(after + 7)), Version(stored), now, seen);
+                }
+            };
+            for (kind, version) in events {
+                match kind {
+                    0 | 1 => stored = (stored + 1).min(total),
+                    2 => feed.recheck(&mut seen),
+                    3 => answer(&mut feed, &mut seen, stored, now),
+                    4 => { now += WAIT; feed.tick(now, &mut seen); }
+                    _ => {
+                        let version = version.max(stored.saturating_sub(lookahead)).min(stored);
+                        if version > 0 { feed.arrived(entry(version), None, now, &mut seen); }
+                    }
+                }
+            }
+            stored = total;
+            feed.recheck(&mut seen);
+            for _ in 0..200 {
+                answer(&mut feed, &mut seen, stored, now);
+                now += WAIT;
+                feed.tick(now, &mut seen);
+            }
+            prop_assert!(feed.is_level());
+            for (id, start) in starts.iter().enumerate() {
+                let want: Vec<u64> = ((*start).min(total) + 1..=total).collect();
+                prop_assert_eq!(seen.pushed.get(&(id as u32)).cloned().unwrap_or_default(), want);
+            }
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Logs that this msg_server follows for its sessions.
+
+pub mod feed;
