@@ -1,1 +1,20 @@
-//! To be written.
+//! `shoal`: starts, watches and ends a whole mesh on one machine.
+//!
+//! Invariants:
+//! - the processes are real ones, of this very executable: nothing else has to be installed or found;
+//! - nothing is started before every file is checked and every port is known to be free;
+//! - what decides (which config files, when to restart, in which order to end: [`mesh_file`], [`plan`], [`keeper`])
+//!   has no I/O and no clock;
+//! - one mesh a folder: a lock that the kernel drops with its holder says whether one runs;
+//! - no process outlives its `shoal up`: the kernel tells them when it dies.
+
+pub mod data_folder;
+pub mod host;
+pub mod keeper;
+pub mod lock;
+pub mod mesh_file;
+pub mod plan;
+pub mod ports;
+pub mod probe;
+pub mod run_file;
+pub mod secret_file;
