@@ -1,1 +1,101 @@
-//! To be written.
+//! The gateway: tells a client which msg_server suits it best.
+//!
+//! It dials every msg_server, hears from each how loaded it is, and hands out addresses. It holds nothing that would
+//! have to be kept: any number of gateways may run, and each may die at any time.
+//!
+//! Invariants:
+//! - an address that is handed out is, byte for byte, what the msg_server itself calls its own: old clients compare it;
+//! - nobody is sent to a msg_server that drains, whose link is down or that was silent for three beats ([`pick`]);
+//! - an old client is never sent a frame that it does not know: where it cannot be answered it is closed without one.
+
+mod desk;
+mod peer;
+pub mod pick;
+mod server_link;
+
+use std::io;
+use std::sync::Arc;
+
+use mesh::config::GatewayConfig;
+use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::listener::{Census, Limits, accept};
+use mesh::process::Shutdown;
+use mesh::report::Identity;
+use protocol::channel::Channel;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use desk::Desk;
+use peer::{Bounds, ClientPeer};
+use server_link::ServerLink;
+
+/// The name of this role.
+const ROLE: &str = "gateway";
+
+/// Bytes of answers that may wait for one client: some hundred answers.
+const CLIENT_QUEUE_BYTES: usize = 64 * 1024;
+
+/// Why a gateway cannot run.
+#[derive(Debug, Error)]
+pub enum GatewayError {
+    /// The listener is of no use.
+    #[error("the address of the listener cannot be told: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// Runs a gateway until `shutdown` drains it, and all of its connections have ended.
+///
+/// # Errors
+/// [`GatewayError`] if it cannot begin.
+pub async fn run(
+    config: GatewayConfig,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), GatewayError> {
+    let address = listener.local_addr()?.to_string();
+    let beat = config.dial.beat_time;
+    let identity = Arc::new(Identity::new(ROLE, &config.dial.uuid, address).with_beat(beat));
+    let desk = Arc::new(Desk::new(beat, shutdown.clone()));
+    let for_links = Arc::clone(&desk);
+    shutdown.spawn(dial_all(
+        config.dial.msg_server_list.clone(),
+        dial(&config),
+        shutdown.clone(),
+        move |address| ServerLink::new(address, &for_links, &identity),
+    ));
+    let bounds = bounds(&config);
+    accept(listener, limits(&config), Arc::new(Census::default()), shutdown.clone(), |_, outbox| {
+        ClientPeer::new(&desk, outbox, bounds)
+    })
+    .await;
+    desk.drain().await;
+    // Nobody is left who needs the links.
+    shutdown.cancel();
+    Ok(())
+}
+
+fn dial(config: &GatewayConfig) -> Dial {
+    Dial {
+        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
+        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
+        channels: vec![Channel::Monitor],
+        queue_bytes: config.links.link_queue_bytes,
+        beat: config.dial.beat_time,
+    }
+}
+
+fn limits(config: &GatewayConfig) -> Limits {
+    Limits {
+        connections: config.process.connection_limit(),
+        per_address: config.process.max_connections_per_address,
+        queue_bytes: CLIENT_QUEUE_BYTES,
+    }
+}
+
+fn bounds(config: &GatewayConfig) -> Bounds {
+    Bounds {
+        frame_bytes: config.process.max_frame_bytes,
+        first_word: config.process.login_timeout,
+        hold: config.old_client_hold,
+    }
+}

@@ -147,7 +147,11 @@ impl Connection {
         let timer = self.timer.as_mut();
         tokio::select! {
             biased;
-            () = outbox.woken() => Ok(()),
+            () = outbox.woken() => {
+                // The peer may want again what it left, and may have changed its mind before we asked.
+                self.stalled = !self.unread.is_empty();
+                Ok(())
+            }
             ready = outbox.writable(), if blocked => {
                 ready.map_err(Ended::Failed)?;
                 if outbox.flush().map_err(Ended::Failed)? {

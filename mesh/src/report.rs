@@ -1,6 +1,6 @@
 //! What a process tells of itself every beat: over its links to the msg_servers, and from there on `/sysctrl/monitor`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -23,6 +23,9 @@ pub struct Report {
     pub pid: u32,
     /// When it started, in milliseconds since 1970, by its own clock.
     pub started: u64,
+    /// How often it reports, in milliseconds; 0: it does not say.
+    #[serde(default)]
+    pub beat: u64,
     /// Whether it takes work: false while it starts and while it drains.
     pub ready: bool,
     /// What is wrong; empty: nothing.
@@ -40,12 +43,18 @@ pub struct Identity {
     uuid: String,
     addr: String,
     started: u64,
+    beat: Duration,
 }
 
 impl Identity {
     /// A process that starts now.
     pub fn new(process: &'static str, uuid: impl Into<String>, addr: impl Into<String>) -> Self {
-        Self { process, uuid: uuid.into(), addr: addr.into(), started: now() }
+        Self { process, uuid: uuid.into(), addr: addr.into(), started: now(), beat: Duration::ZERO }
+    }
+
+    /// The same process, saying how often it reports: who reads its reports can tell when it is silent.
+    pub fn with_beat(self, beat: Duration) -> Self {
+        Self { beat, ..self }
     }
 
     /// The role's name.
@@ -72,6 +81,7 @@ impl Identity {
             version: env!("CARGO_PKG_VERSION").into(),
             pid: std::process::id(),
             started: self.started,
+            beat: self.beat.as_millis() as u64,
             ready: health.ready(),
             troubles: health.troubles(),
             figures: health.figures(),

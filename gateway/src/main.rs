@@ -1,0 +1,5 @@
+//! The `gateway` process.
+
+fn main() -> std::process::ExitCode {
+    mesh::process::run(gateway::run)
+}
