@@ -30,6 +30,7 @@ mod ahead;
 mod damage;
 mod error;
 mod lock;
+mod mend;
 mod open;
 mod options;
 mod position;

@@ -125,7 +125,7 @@ fn rewrite(segment: &Segment, from: u32, to: u32) -> Result<(), LogError> {
 
 /// Makes everything in a segment from an offset on zeros, up to the size its header gives. Says how many bytes there
 /// were up to the last that was not zero, and how many the file lacked.
-fn clear(segment: &Segment, from: u32) -> Result<(u64, u64), LogError> {
+pub(super) fn clear(segment: &Segment, from: u32) -> Result<(u64, u64), LogError> {
     let length = segment.file.len().map_err(failed("cannot look at", &segment.path))?;
     let missing = u64::from(segment.bytes).saturating_sub(length);
     let zeros = vec![0; CHUNK as usize];

@@ -1,8 +1,21 @@
 //! Repairing a damaged log: only ever on request, and never without keeping what it overwrites.
+//!
+//! The log is surveyed and its first damage mended, over and over, until nothing is damaged. A segment that is missing
+//! or has no good header is replaced by an empty one, which makes it damage like any other: records that are
+//! not where later ones show that they were.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::{Damage, LogError};
+use super::damage;
+use super::lock::lock;
+use super::mend::{self, Gap};
+use super::open::check_headers;
+use super::recovery;
+use super::segment::{self, Segment};
+use super::segments::Segments;
+use super::walk::Walk;
+use super::{Damage, LogError, Verify};
 use crate::embedded::files::Files;
 
 /// What to do about damage.
@@ -19,14 +32,94 @@ pub enum Repair {
 pub struct Repaired {
     /// The damage.
     pub damage: Damage,
-    /// How many sequence numbers were given up; 0 where that is not known (a cut).
-    pub lost: u64,
+    /// How many sequence numbers were given up, where that is known; 0 where the damage could be mended.
+    pub lost: Option<u64>,
     /// Where the bytes that were overwritten or taken away are kept.
     pub kept: Vec<PathBuf>,
 }
 
 /// Checks the whole log in `dir` and mends what is damaged in the way that `how` says; an empty answer means that
-/// nothing was. Takes the log's lock. What is overwritten is first copied into a file beside it.
-pub fn repair(_files: &dyn Files, _dir: &Path, _how: Repair) -> Result<Vec<Repaired>, LogError> {
-    Err(LogError::BadOptions("not written yet"))
+/// nothing was. Takes the log's lock. What is overwritten is first copied into a file beside it. A log of
+/// another store or of a newer format is refused, as is one without a single good segment.
+pub fn repair(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Vec<Repaired>, LogError> {
+    let _lock = lock(&**files, dir)?;
+    let mut done = Vec::new();
+    while let Some(repaired) = mend_headers(files, dir)? {
+        done.push(repaired);
+    }
+    let last = segment::list(&**files, dir)?.len() as u32;
+    if last == 0 {
+        return Ok(done);
+    }
+    check_headers(&Segments::new(Arc::clone(files), dir), last, None)?;
+    while let Some(repaired) = mend_records(files, dir, how)? {
+        done.push(repaired);
+    }
+    Ok(done)
+}
+
+/// Mends the first segment that is missing or has a bad header, if there is one.
+fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, LogError> {
+    let path = match segment::list(&**files, dir) {
+        Err(LogError::MissingSegment { file }) => {
+            let what = "the whole segment, which is missing,".into();
+            let damage = Damage { file, offset: 0, what, next: None, next_sequence: 0 };
+            return replace(files, dir, damage, Vec::new()).map(Some);
+        }
+        other => other?,
+    };
+    let damage = path.into_iter().find_map(|number| match Segment::open(&**files, dir, number) {
+        Err(LogError::Damaged(damage)) => Some(Ok(*damage)),
+        Err(other) => Some(Err(other)),
+        Ok(_) => None,
+    });
+    let Some(damage) = damage.transpose()? else { return Ok(None) };
+    let is_misnamed = damage.what.contains("name");
+    if !is_misnamed && segment::mend_header(&**files, &damage.file)? {
+        return Ok(Some(Repaired { damage, lost: Some(0), kept: Vec::new() }));
+    }
+    let kept = mend::put_aside(&**files, &damage.file)?;
+    replace(files, dir, damage, vec![kept]).map(Some)
+}
+
+/// Puts an empty segment where one is missing.
+fn replace(
+    files: &Arc<dyn Files>,
+    dir: &Path,
+    damage: Damage,
+    kept: Vec<PathBuf>,
+) -> Result<Repaired, LogError> {
+    let names = files.list(dir).map_err(segment::failed("cannot list", dir))?;
+    let good = names
+        .iter()
+        .filter_map(|name| segment::number(name))
+        .find_map(|number| Segment::open(&**files, dir, number).ok());
+    let number = damage.file.file_name().and_then(|name| segment::number(name.to_str()?));
+    let (Some(good), Some(number)) = (good, number) else { return Err(damage.into()) };
+    Segment::make(&**files, dir, number, good.bytes, good.store_id)?;
+    Ok(Repaired { damage, lost: None, kept })
+}
+
+/// Mends the first damage among the records, if there is any.
+fn mend_records(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Option<Repaired>, LogError> {
+    let last = segment::list(&**files, dir)?.len() as u32;
+    let segments = Arc::new(Segments::new(Arc::clone(files), dir));
+    let found = match recovery::survey(&segments, last, Verify::Everything) {
+        Ok(_) => return Ok(None),
+        Err(LogError::Damaged(found)) => *found,
+        Err(other) => return Err(other),
+    };
+    let mut walk = Walk::from_start(Arc::clone(&segments), last)?;
+    while walk.step()?.is_some() {}
+    let missing = walk.mark().sequence;
+    let (segment, offset, _) = damage::locate(&segments, &mut walk, last)?;
+    if how == Repair::Cut {
+        let kept = mend::cut(&segments, &segment, offset, last)?;
+        return Ok(Some(Repaired { damage: found, lost: None, kept }));
+    }
+    let next = damage::witness(&segments, &walk, last, |header| header.sequence > missing)?;
+    let Some((next, header)) = next else { return Err(found.into()) };
+    let gap = Gap { segment: segment.number, offset, missing, previous: walk.previous(), next, header };
+    let Some(kept) = mend::void(&segments, &gap)? else { return Err(found.into()) };
+    Ok(Some(Repaired { damage: found, lost: Some(header.sequence - missing), kept }))
 }

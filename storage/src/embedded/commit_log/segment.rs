@@ -1,7 +1,8 @@
 //! A segment: one file of the log. It is made whole, header and zeros, under another name, synced, renamed and its
 //! name synced, before a record goes in; so a file with a segment's name is always complete, or damaged.
 //!
-//! The header takes the first 4096 bytes, which are never written again:
+//! The header takes the first 4096 bytes, which are never written again: two halves of 2048 bytes, the same in both, so
+//! that a repair can mend one by the other:
 //!
 //! | offset | type | field |
 //! | --- | --- | --- |
@@ -12,9 +13,9 @@
 //! | 32 | u64 | salt: random, another in each segment |
 //! | 40 | u32 | size of the file in bytes |
 //! | 44 | | zeros |
-//! | 4088 | u64 | xxh3-64 of bytes 0 to 4087 |
+//! | 2040 | u64 | xxh3-64 of bytes 0 to 2039 |
 //!
-//! Every format version keeps magic, version and checksum where they are.
+//! All integers are little-endian. Every format version keeps magic, version and checksum where they are.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +33,8 @@ pub(super) const HEADER_BYTES: u32 = 4096;
 
 const MAGIC: &[u8; 8] = b"SHOALLOG";
 const VERSION: u32 = 1;
-const CHECKED: usize = HEADER_BYTES as usize - 8;
+const HALF: usize = HEADER_BYTES as usize / 2;
+const CHECKED: usize = HALF - 8;
 
 /// An open segment with a good header.
 #[derive(Clone, Debug)]
@@ -99,15 +101,20 @@ pub(super) fn name(number: u32) -> String {
     format!("{number:08}.log")
 }
 
+/// The number of the segment whose file has this name.
+pub(super) fn number(file: &str) -> Option<u32> {
+    let number = file.strip_suffix(".log")?.parse().ok()?;
+    (name(number) == file).then_some(number)
+}
+
 /// The numbers of the segments in a folder, in order, none missing between 1 and the last. Removes what was left of
 /// segments that were never completed.
 pub(super) fn list(files: &dyn Files, dir: &Path) -> Result<Vec<u32>, LogError> {
     let mut numbers = Vec::new();
     for found in files.list(dir).map_err(failed("cannot list", dir))? {
-        let number = |text: &str| text.parse().ok().filter(|number| name(*number) == format!("{text}.log"));
-        if let Some(number) = found.strip_suffix(".log").and_then(number) {
+        if let Some(number) = number(&found) {
             numbers.push(number);
-        } else if found.strip_suffix(UNNAMED).is_some_and(|rest| rest.ends_with(".log")) {
+        } else if found.strip_suffix(UNNAMED).and_then(number).is_some() {
             let path = dir.join(found);
             files.remove(&path).map_err(failed("cannot remove", &path))?;
         }
@@ -154,38 +161,49 @@ fn header(number: u32, bytes: u32, store_id: [u8; 16], salt: u64) -> Vec<u8> {
     header.resize(CHECKED, 0);
     let check = xxh3_64(&header);
     header.extend_from_slice(&check.to_le_bytes());
-    header
+    header.repeat(2)
 }
 
 /// Store id, size and salt of a good header for this number.
 fn check(header: &[u8], number: u32, path: &Path) -> Result<([u8; 16], u32, u64), LogError> {
-    let damaged = |what: &str| {
-        let file = path.to_path_buf();
-        LogError::Damaged(Box::new(Damage {
-            file,
-            offset: 0,
-            what: what.into(),
-            next: None,
-            next_sequence: 0,
-        }))
+    let damaged = |at: usize, what: String| {
+        let (file, offset) = (path.to_path_buf(), at as u64);
+        LogError::from(Damage { file, offset, what, next: None, next_sequence: 0 })
     };
-    let broken = || damaged("the segment's header");
-    if !header.starts_with(MAGIC) || u64_at(header, CHECKED) != Some(xxh3_64(&header[..CHECKED])) {
-        return Err(broken());
+    let broken = |at| damaged(at, "the segment's header".into());
+    if let Some(bad) = [0, HALF].into_iter().find(|at| !is_half(&header[*at..])) {
+        return Err(broken(bad));
     }
-    let version = u32_at(header, 8).ok_or_else(broken)?;
+    let version = u32_at(header, 8).ok_or_else(|| broken(0))?;
     if version > VERSION {
         return Err(LogError::NewerFormat { file: path.to_path_buf(), found: version, known: VERSION });
     }
-    let found = u32_at(header, 12).ok_or_else(broken)?;
+    let found = u32_at(header, 12).ok_or_else(|| broken(0))?;
     if found != number {
-        return Err(damaged(&format!("the segment's name (its header says that it is {})", name(found))));
+        return Err(damaged(0, format!("the segment's name (by its header it is {})", name(found))));
     }
-    let store_id = *header[16..].first_chunk().ok_or_else(broken)?;
-    let salt = u64_at(header, 32).ok_or_else(broken)?;
-    let bytes =
-        u32_at(header, 40).filter(|bytes| (HEADER_BYTES..=MAX_BYTES).contains(bytes)).ok_or_else(broken)?;
+    let store_id = *header[16..].first_chunk().ok_or_else(|| broken(0))?;
+    let salt = u64_at(header, 32).ok_or_else(|| broken(0))?;
+    let sizes = HEADER_BYTES..=MAX_BYTES;
+    let bytes = u32_at(header, 40).filter(|bytes| sizes.contains(bytes)).ok_or_else(|| broken(0))?;
     Ok((store_id, bytes, salt))
+}
+
+/// Whether these bytes begin with a half of a header that checks.
+fn is_half(bytes: &[u8]) -> bool {
+    bytes.starts_with(MAGIC) && u64_at(bytes, CHECKED) == Some(xxh3_64(&bytes[..CHECKED]))
+}
+
+/// Mends a header of which one half is good; whether there was one.
+pub(super) fn mend_header(files: &dyn Files, path: &Path) -> Result<bool, LogError> {
+    let file = files.open(path).map_err(failed("cannot open", path))?;
+    let mut header = vec![0; HEADER_BYTES as usize];
+    read_full_at(&*file, &mut header, 0).map_err(failed("cannot read", path))?;
+    let Some(good) = [0, HALF].into_iter().find(|at| is_half(&header[*at..])) else { return Ok(false) };
+    let half = &header[good..good + HALF];
+    write_all_at(&*file, &[half, half], 0).map_err(failed("cannot write", path))?;
+    file.sync().map_err(failed("cannot sync", path))?;
+    Ok(true)
 }
 
 /// The largest segment: every offset in it, and that of a payload which would follow, stays below 2^32.

@@ -7,6 +7,8 @@
 
 mod disk;
 mod sim;
+#[cfg(test)]
+mod tests;
 
 use std::any::Any;
 use std::fmt;

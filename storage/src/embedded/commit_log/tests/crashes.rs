@@ -213,3 +213,28 @@ fn a_torn_write_is_cut_and_reported() {
     }
     assert!(torn > 20, "{torn}");
 }
+
+#[test]
+fn what_a_cut_took_away_does_not_come_back() {
+    let files = disk_with(1);
+    let (mut log, _, _) = open(&files);
+    let bad = log.append(&[b"first life, two"]).unwrap().offset as usize;
+    let old = log.append(&[b"first life, three"]).unwrap().offset as usize;
+    drop(log);
+    let ghost = files.bytes(&file(1)).unwrap()[old - 40..old + 40].to_vec();
+    files.edit(&file(1), |bytes| bytes[bad] ^= 1).unwrap();
+
+    let (mut log, _, recovered) = open(&files);
+    assert_eq!(recovered.records, 1);
+    assert!(files.bytes(&file(1)).unwrap()[bad - 40..].iter().all(|byte| *byte == 0));
+    log.append(&[b"second life, 22"]).unwrap();
+    log.sync().unwrap();
+    drop(log);
+    // The zeros never reached the disk, say: the ghost stands exactly where the next record belongs.
+    files.edit(&file(1), |bytes| bytes[old - 40..old + 40].copy_from_slice(&ghost)).unwrap();
+    let (_log, reader, recovered) = open(&files);
+    assert!(recovered.torn.is_some());
+    let held = contents(&reader);
+    assert_eq!(held.len(), 2);
+    assert_eq!(held[1].1, b"second life, 22");
+}
