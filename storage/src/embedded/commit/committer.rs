@@ -1,0 +1,117 @@
+//! The one thread that writes: it takes whatever waits, decides it in the order of the calls, writes one record,
+//! syncs once, and answers.
+
+use std::io;
+use std::sync::Arc;
+
+use protocol::ids::{StoreId, Time};
+
+use super::{Failure, Health, Job, Queue};
+use crate::StoreError;
+use crate::embedded::commit_log::{CommitLog, LogError};
+use crate::embedded::index::{Checkpoint, State};
+use crate::embedded::options::Clock;
+use crate::embedded::state::draft::Draft;
+use crate::embedded::state::pending::Puts;
+
+/// Jobs of at most so many bytes go into one record; one job is never divided.
+const RECORD_BYTES: usize = 8 << 20;
+
+/// What the thread owns.
+pub(crate) struct Committer {
+    pub store: StoreId,
+    pub log: CommitLog,
+    pub state: Arc<State>,
+    pub queue: Arc<Queue<Job>>,
+    pub health: Arc<Health>,
+    pub clock: Clock,
+    /// The time of the newest record: none is older than the one before.
+    pub newest: Time,
+}
+
+/// Why a record was not written.
+enum Trouble {
+    /// This one was not; the next one may be.
+    Passing(Failure),
+    /// Nothing more can be written.
+    Fatal(Failure),
+}
+
+impl Committer {
+    /// Works until the queue is closed and empty, or nothing more can be written.
+    pub fn run(mut self) {
+        while let Some(mut jobs) = self.queue.take(RECORD_BYTES) {
+            let end = self.commit(&mut jobs);
+            let (end, fatal) = match end {
+                Ok(()) => (Ok(()), None),
+                Err(Trouble::Passing(failure)) => (Err(failure), None),
+                Err(Trouble::Fatal(failure)) => (Err(failure.clone()), Some(failure.error)),
+            };
+            if let Some(error) = &fatal {
+                self.health.fatal(error.clone());
+            }
+            jobs.into_iter().for_each(|job| job.finish(end.clone()));
+            if let Some(error) = fatal.or_else(|| self.health.fatal_error()) {
+                refuse(self.queue.abort(), &Failure::not(error));
+                return;
+            }
+        }
+    }
+
+    fn commit(&mut self, jobs: &mut [Job]) -> Result<(), Trouble> {
+        let state = Arc::clone(&self.state);
+        let time = (self.clock)().max(self.newest);
+        let mut draft = Draft::new(&*state, time);
+        for job in jobs {
+            job.decide(&mut draft).map_err(|error| Trouble::Passing(Failure::not(error)))?;
+        }
+        if draft.is_empty() {
+            return Ok(());
+        }
+        let (puts, through) = self.write(draft)?;
+        self.newest = time;
+        self.health.well();
+        if let Err(error) = self.state.add(puts, through) {
+            // What was decided is durable in the log, and is answered so.
+            self.health.fatal(error);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, draft: Draft<'_, State>) -> Result<(Puts, Checkpoint), Trouble> {
+        let bytes = draft.payload().len();
+        let position = self.log.append(&[draft.payload()]).map_err(|error| self.trouble(error, bytes))?;
+        self.log.sync().map_err(|error| self.trouble(error, bytes))?;
+        let through = Checkpoint::after(self.store, draft.payload(), position, self.log.end());
+        Ok((draft.finish(position), through))
+    }
+
+    fn trouble(&self, error: LogError, bytes: usize) -> Trouble {
+        let full = match &error {
+            LogError::NoRoom { source, .. } | LogError::Io { source, .. } => {
+                source.kind() == io::ErrorKind::StorageFull
+            }
+            _ => false,
+        };
+        let passing = matches!(error, LogError::NoRoom { .. } | LogError::TooLarge { .. });
+        let text = match full {
+            true => format!(
+                "the disk is full: {error}; make room (at least one segment, see `SegmentBytes`, for the next \
+                 {bytes} bytes), then {}",
+                if passing { "it goes on by itself" } else { "start again" }
+            ),
+            false => error.to_string(),
+        };
+        let error = StoreError::Unwritable(text);
+        if passing {
+            self.health.ill(error.clone());
+            return Trouble::Passing(Failure::not(error));
+        }
+        Trouble::Fatal(Failure::maybe(error))
+    }
+}
+
+/// Answers jobs that will not be done.
+pub(crate) fn refuse(jobs: Vec<Job>, failure: &Failure) {
+    jobs.into_iter().for_each(|job| job.finish(Err(failure.clone())));
+}

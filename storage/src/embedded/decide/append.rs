@@ -1,0 +1,117 @@
+//! Appending a message to one log.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use protocol::content::Content;
+use protocol::ids::{LogKind, Time, Version};
+
+use crate::embedded::state::change::Change;
+use crate::embedded::state::draft::Draft;
+use crate::embedded::state::keys;
+use crate::embedded::state::pending::message_of;
+use crate::embedded::state::values::Seen;
+use crate::embedded::state::view::View;
+use crate::{Append, AppendError, Appended, Certainty, StoreError};
+
+/// What the store's options say about messages.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// Bytes that one content may have.
+    pub entry_bytes: usize,
+    /// For how long a message that retention took is still known when it is sent again; `None`: for ever.
+    pub dedupe: Option<Duration>,
+}
+
+/// What is done about a message, or why nothing.
+pub(crate) type Decided<T> = Result<Result<T, AppendError>, StoreError>;
+
+/// Appends the message to its log unless it is there, or something refuses it.
+pub(crate) fn append<V: View>(
+    draft: &mut Draft<'_, V>,
+    limits: Limits,
+    message: &Append,
+) -> Decided<Appended> {
+    if let LogKind::Topic(topic) = message.log.kind()
+        && let Some(refusal) = topic_refuses(draft, topic, &message.content)?
+    {
+        return Ok(Err(refusal));
+    }
+    let log = message.log.as_str();
+    let parsed = match parse(limits, &message.content) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    match find(draft, limits, log, &parsed)? {
+        Found::Same(seen) => Ok(Ok(seen)),
+        Found::Other => Ok(Err(AppendError::IdReused)),
+        Found::Nothing => {
+            let place = draft.next_place(log)?;
+            let (time, open) = (draft.time, message.open);
+            draft.write(Change::Entry { place, time, open, content: &message.content })?;
+            Ok(Ok(Appended { version: Version(place.version), time, duplicate: false }))
+        }
+    }
+}
+
+fn topic_refuses<V: View>(
+    draft: &Draft<'_, V>,
+    topic: &str,
+    content: &Bytes,
+) -> Result<Option<AppendError>, StoreError> {
+    let Some(meta) = draft.topic(topic)? else { return Ok(Some(AppendError::UnknownTopic)) };
+    let Ok(parsed) = Content::parse(content) else { return Ok(None) };
+    if !draft.has(&keys::member(topic, parsed.sender))? {
+        return Ok(Some(AppendError::NotAMember));
+    }
+    Ok(meta.volatile.then_some(AppendError::VolatileTopic))
+}
+
+/// Reads a content whose size is allowed.
+pub(super) fn parse(limits: Limits, content: &Bytes) -> Result<Content<'_>, AppendError> {
+    if content.len() > limits.entry_bytes {
+        return Err(AppendError::TooLarge { bytes: content.len(), limit: limits.entry_bytes });
+    }
+    Content::parse(content).map_err(|error| AppendError::Failed {
+        error: StoreError::Unwritable(format!("the message is no content: {error}")),
+        certainty: Certainty::Not,
+    })
+}
+
+/// What a log knows of a message.
+pub(super) enum Found {
+    /// It is there.
+    Same(Appended),
+    /// Another message of that sender and id is there.
+    Other,
+    /// It is new.
+    Nothing,
+}
+
+/// Looks whether the log has the message, or had it not too long ago.
+pub(super) fn find<V: View>(
+    draft: &Draft<'_, V>,
+    limits: Limits,
+    log: &str,
+    content: &Content<'_>,
+) -> Result<Found, StoreError> {
+    let Some(hash) = message_of(content) else { return Ok(Found::Nothing) };
+    let Some(meta) = draft.log_meta(log)? else { return Ok(Found::Nothing) };
+    let Some(seen) = draft.seen(meta.id, hash)? else { return Ok(Found::Nothing) };
+    if seen.version < meta.first && is_over(limits.dedupe, seen.time, draft.time) {
+        return Ok(Found::Nothing);
+    }
+    if seen.fingerprint != content.fingerprint() {
+        return Ok(Found::Other);
+    }
+    Ok(Found::Same(appended(seen)))
+}
+
+/// Whether a message of the time `taken` need not be known any more.
+pub(super) fn is_over(dedupe: Option<Duration>, taken: Time, now: Time) -> bool {
+    dedupe.is_some_and(|dedupe| u128::from(now.0.saturating_sub(taken.0)) >= dedupe.as_millis())
+}
+
+fn appended(seen: Seen) -> Appended {
+    Appended { version: Version(seen.version), time: seen.time, duplicate: true }
+}

@@ -1,0 +1,102 @@
+//! A message between two inboxes: both entries in one record, so that there is never half of it.
+
+use bytes::Bytes;
+use protocol::content::Content;
+use protocol::ids::{LogName, UserId, Version};
+
+use super::append::{Decided, Found, Limits, find, parse};
+use crate::embedded::state::change::Change;
+use crate::embedded::state::draft::Draft;
+use crate::embedded::state::keys;
+use crate::embedded::state::view::View;
+use crate::{AppendError, Appended, Certainty, OpenPair, PairAppended, StoreError};
+
+/// Appends the message to both inboxes, to whichever does not have it yet.
+pub(crate) fn append_pair<V: View>(
+    draft: &mut Draft<'_, V>,
+    limits: Limits,
+    message: &Bytes,
+) -> Decided<PairAppended> {
+    let parsed = match parse(limits, message) {
+        Ok(parsed) => parsed,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let Some((sender, recipient)) = inboxes(&parsed) else { return Ok(Err(not_a_pair())) };
+    for user in [parsed.sender, parsed.to.unwrap_or_default()] {
+        if !draft.has(&keys::account(user))? {
+            return Ok(Err(AppendError::UnknownRecipient));
+        }
+    }
+    let first = find(draft, limits, sender.as_str(), &parsed)?;
+    let second = match sender == recipient {
+        true => None,
+        false => Some(find(draft, limits, recipient.as_str(), &parsed)?),
+    };
+    match (first, second) {
+        (Found::Other, _) | (_, Some(Found::Other)) => Ok(Err(AppendError::IdReused)),
+        (Found::Same(entry), None) => Ok(Ok(PairAppended { sender: entry, recipient: entry })),
+        (Found::Same(sender), Some(Found::Same(recipient))) => Ok(Ok(PairAppended { sender, recipient })),
+        (Found::Nothing, None) => {
+            let entry = append_one(draft, &sender, message)?;
+            Ok(Ok(PairAppended { sender: entry, recipient: entry }))
+        }
+        (Found::Same(first), Some(Found::Nothing)) => {
+            Ok(Ok(PairAppended { sender: first, recipient: append_one(draft, &recipient, message)? }))
+        }
+        (Found::Nothing, Some(Found::Same(second))) => {
+            Ok(Ok(PairAppended { sender: append_one(draft, &sender, message)?, recipient: second }))
+        }
+        (Found::Nothing, Some(Found::Nothing)) => Ok(Ok(append_both(draft, &sender, &recipient, message)?)),
+    }
+}
+
+/// Says that an open entry of the sender's inbox is whole; nothing for one that is not open.
+pub(crate) fn close_pair<V: View>(draft: &mut Draft<'_, V>, pair: &OpenPair) -> Result<(), StoreError> {
+    let Ok(content) = Content::parse(&pair.content) else { return Ok(()) };
+    let Ok(sender) = UserId::new(content.sender) else { return Ok(()) };
+    let inbox = LogName::inbox(&sender);
+    let Some(log) = draft.log_meta(inbox.as_str())? else { return Ok(()) };
+    let Some(entry) = draft.entry(log.id, pair.version.0)? else { return Ok(()) };
+    if !draft.has(&keys::open(entry.time.0, log.id, pair.version.0))? {
+        return Ok(());
+    }
+    let mut place = draft.next_place(inbox.as_str())?;
+    place.version = pair.version.0;
+    draft.write(Change::Closed { place })
+}
+
+fn inboxes(content: &Content<'_>) -> Option<(LogName, LogName)> {
+    let sender = UserId::new(content.sender).ok()?;
+    let recipient = UserId::new(content.to?).ok()?;
+    Some((LogName::inbox(&sender), LogName::inbox(&recipient)))
+}
+
+fn not_a_pair() -> AppendError {
+    let error = StoreError::Unwritable("a p2p message names its sender and its recipient".to_owned());
+    AppendError::Failed { error, certainty: Certainty::Not }
+}
+
+fn append_one<V: View>(
+    draft: &mut Draft<'_, V>,
+    log: &LogName,
+    content: &Bytes,
+) -> Result<Appended, StoreError> {
+    let place = draft.next_place(log.as_str())?;
+    let time = draft.time;
+    draft.write(Change::Entry { place, time, open: false, content })?;
+    Ok(Appended { version: Version(place.version), time, duplicate: false })
+}
+
+fn append_both<V: View>(
+    draft: &mut Draft<'_, V>,
+    sender: &LogName,
+    recipient: &LogName,
+    content: &Bytes,
+) -> Result<PairAppended, StoreError> {
+    let sender = draft.next_place(sender.as_str())?;
+    let recipient = draft.next_place(recipient.as_str())?;
+    let time = draft.time;
+    draft.write(Change::Pair { sender, recipient, time, content })?;
+    let stored = |version| Appended { version: Version(version), time, duplicate: false };
+    Ok(PairAppended { sender: stored(sender.version), recipient: stored(recipient.version) })
+}

@@ -1,0 +1,114 @@
+//! Putting back what an export holds. What is there already, and is the same, is left.
+
+use protocol::content::{Content, Entry};
+use protocol::ids::{LogName, Version};
+
+use super::cursors::move_cursor;
+use crate::embedded::state::change::{Change, Place};
+use crate::embedded::state::draft::Draft;
+use crate::embedded::state::keys;
+use crate::embedded::state::view::View;
+use crate::{Restored, StoreError, Topic};
+
+/// Puts one thing back; an `Ok(Err(…))` names what is in the way.
+pub(crate) fn restore<V: View>(
+    draft: &mut Draft<'_, V>,
+    thing: &Restored,
+) -> Result<Result<(), StoreError>, StoreError> {
+    match thing {
+        Restored::Account(user) => {
+            let user = user.as_str();
+            if !draft.has(&keys::account(user))? {
+                draft.write(Change::Account { user })?;
+            }
+            Ok(Ok(()))
+        }
+        Restored::Topic(topic) => restore_topic(draft, topic),
+        Restored::Member(topic, user) => {
+            let (topic, user) = (topic.as_str(), user.as_str());
+            if !draft.has(&keys::member(topic, user))? {
+                draft.write(Change::Join { topic, user })?;
+            }
+            Ok(Ok(()))
+        }
+        Restored::Entry(log, entry) => restore_entry(draft, log, entry),
+        Restored::First(log, first) => restore_first(draft, log, *first),
+        Restored::Cursor(cursor) => move_cursor(draft, cursor).map(|_| Ok(())),
+    }
+}
+
+fn in_the_way(what: String) -> Result<Result<(), StoreError>, StoreError> {
+    Ok(Err(StoreError::Unwritable(format!("{what}: import into an empty store"))))
+}
+
+fn restore_topic<V: View>(
+    draft: &mut Draft<'_, V>,
+    topic: &Topic,
+) -> Result<Result<(), StoreError>, StoreError> {
+    let name = topic.name.as_str();
+    match draft.topic(name)? {
+        Some(there) if there.creator != topic.creator.as_str() || there.volatile != topic.volatile => {
+            in_the_way(format!("another topic {name:?} is in the store"))
+        }
+        Some(_) => Ok(Ok(())),
+        None => {
+            let (creator, created, volatile) = (topic.creator.as_str(), topic.created, topic.volatile);
+            draft.write(Change::Topic { name, creator, created, volatile })?;
+            Ok(Ok(()))
+        }
+    }
+}
+
+fn restore_entry<V: View>(
+    draft: &mut Draft<'_, V>,
+    log: &LogName,
+    entry: &Entry,
+) -> Result<Result<(), StoreError>, StoreError> {
+    if Content::parse(&entry.content).is_err() {
+        return in_the_way(format!("entry {} of {log} is no content", entry.version));
+    }
+    let meta = draft.log_meta(log.as_str())?;
+    let (head, first) = meta.map_or((0, 1), |meta| (meta.head, meta.first));
+    let version = entry.version.0;
+    if version == head + 1 {
+        let place = draft.next_place(log.as_str())?;
+        draft.write(Change::Entry { place, time: entry.time, open: false, content: &entry.content })?;
+        return Ok(Ok(()));
+    }
+    if version > head {
+        return in_the_way(format!("entry {version} of {log} cannot follow entry {head}"));
+    }
+    if version < first {
+        return Ok(Ok(()));
+    }
+    let there = match meta {
+        Some(meta) => draft.entry(meta.id, version)?,
+        None => None,
+    };
+    let same = there.is_some_and(|there| {
+        there.time == entry.time
+            && there.bytes as usize == entry.content.len()
+            && there.crc == crc32c::crc32c(&entry.content)
+    });
+    if same { Ok(Ok(())) } else { in_the_way(format!("another entry {version} of {log} is in the store")) }
+}
+
+fn restore_first<V: View>(
+    draft: &mut Draft<'_, V>,
+    log: &LogName,
+    first: Version,
+) -> Result<Result<(), StoreError>, StoreError> {
+    let first = first.0;
+    let meta = draft.log_meta(log.as_str())?;
+    match meta {
+        Some(meta) if meta.first >= first => return Ok(Ok(())),
+        Some(meta) if meta.head > 0 && meta.head < first => {
+            return in_the_way(format!("{log} ends at {} in the store, before {first}", meta.head));
+        }
+        None if first <= 1 => return Ok(Ok(())),
+        _ => {}
+    }
+    let (slot, _) = draft.slot(log.as_str())?;
+    draft.write(Change::First { place: Place { slot, version: first } })?;
+    Ok(Ok(()))
+}

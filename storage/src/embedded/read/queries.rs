@@ -1,0 +1,291 @@
+//! What the store is asked, answered from the state and the commit log.
+
+use std::sync::Arc;
+
+use protocol::content::{Content, Entry};
+use protocol::ids::{DeviceId, LogKind, LogName, Time, TopicName, UserId, Version};
+use protocol::link::request::{LogBounds, LogState, Mark};
+
+use super::Contents;
+use crate::embedded::index::State;
+use crate::embedded::state::codec::{Malformed, Reader};
+use crate::embedded::state::keys::{self, Key};
+use crate::embedded::state::values::{EntryRef, LogMeta, TopicMeta, decode_number};
+use crate::embedded::state::view::{View, damaged};
+use crate::{CursorMove, LoggedIn, Membership, OpenPair, Page, ReadRange, StoreError, Topic};
+
+/// Keys that one scan asks for where everything is wanted.
+const SCAN: usize = 1_000;
+
+/// Answers questions.
+pub(crate) struct Queries {
+    state: Arc<State>,
+    contents: Contents,
+}
+
+impl Queries {
+    pub fn new(state: Arc<State>, contents: Contents) -> Self {
+        Self { state, contents }
+    }
+
+    pub fn read(&self, range: &ReadRange) -> Result<Page, StoreError> {
+        let Some(log) = self.state.log(range.log.as_str())? else {
+            return Ok(Page { first: Version(1), ..Page::default() });
+        };
+        let mut page = Page { first: Version(log.first), head: Version(log.head), entries: Vec::new() };
+        let mut bytes = 0;
+        let mut next = range.after.0.saturating_add(1).max(log.first);
+        let last = log.head.min(next.saturating_add(range.max_entries.max(1) as u64 - 1));
+        while next <= last {
+            let until = last.min(next + SCAN as u64 - 1);
+            for (version, entry) in self.entries(log, next, until)? {
+                bytes += entry.map_or(0, |entry| entry.bytes as usize);
+                if bytes > range.max_bytes && !page.entries.is_empty() {
+                    return Ok(page);
+                }
+                page.entries.push(self.entry(version, entry)?);
+            }
+            next = until + 1;
+        }
+        Ok(page)
+    }
+
+    /// Where the entries of these versions lie; `None` for one that a repair of the commit log gave up.
+    fn entries(
+        &self,
+        log: LogMeta,
+        from: u64,
+        until: u64,
+    ) -> Result<impl Iterator<Item = (u64, Option<EntryRef>)>, StoreError> {
+        let pairs = self.state.scan(&keys::entry(log.id, from), &keys::entry(log.id, until + 1), SCAN)?;
+        let mut found = Vec::with_capacity(pairs.len());
+        for (key, value) in pairs {
+            let version = u64::from_be_bytes(version_of(&key)?);
+            found.push((version, EntryRef::decode(&value).map_err(damaged)?));
+        }
+        let mut found = found.into_iter().peekable();
+        Ok((from..=until).map(move |version| {
+            let entry = found.next_if(|(found, _)| *found == version);
+            (version, entry.map(|(_, entry)| entry))
+        }))
+    }
+
+    fn entry(&self, version: u64, entry: Option<EntryRef>) -> Result<Entry, StoreError> {
+        let version = Version(version);
+        match entry {
+            Some(entry) => Ok(Entry { version, time: entry.time, content: self.contents.read(&entry)? }),
+            None => Ok(Entry { version, time: Time(0), content: Content::void().to_bytes() }),
+        }
+    }
+
+    pub fn bounds(&self, logs: &[LogName]) -> Result<Vec<LogBounds>, StoreError> {
+        logs.iter().map(|log| self.bounds_of(log)).collect()
+    }
+
+    fn bounds_of(&self, log: &LogName) -> Result<LogBounds, StoreError> {
+        // The revision first: a change between the two is then noticed by the next question, not missed.
+        let revision = match log.kind() {
+            LogKind::Inbox(user) => self.state.number(&keys::revision(user))?,
+            LogKind::Topic(_) => 0,
+        };
+        let meta = self.state.log(log.as_str())?.unwrap_or(LogMeta::empty(0));
+        Ok(LogBounds { first: Version(meta.first), head: Version(meta.head), revision })
+    }
+
+    pub fn log_state(
+        &self,
+        log: LogName,
+        volatile: bool,
+        user: &UserId,
+        device: Option<&DeviceId>,
+    ) -> Result<LogState, StoreError> {
+        let cursor = |mark, device: Option<&DeviceId>| {
+            let key = keys::cursor(user.as_str(), log.as_str(), mark, device.map(DeviceId::as_str));
+            self.state.number(&key).map(Version)
+        };
+        let (cursor, read) = (cursor(Mark::Received, device)?, cursor(Mark::Read, None)?);
+        let bounds = self.bounds_of(&log)?;
+        Ok(LogState { log, first: bounds.first, head: bounds.head, cursor, read, volatile })
+    }
+
+    pub fn logged_in(
+        &self,
+        user: &UserId,
+        device: Option<&DeviceId>,
+        new: bool,
+    ) -> Result<LoggedIn, StoreError> {
+        // The revision first, as in `bounds_of`.
+        let revision = self.state.number(&keys::revision(user.as_str()))?;
+        let mut logs = vec![self.log_state(LogName::inbox(user), false, user, device)?];
+        for topic in self.topic_names_of(user)? {
+            let volatile = self.state.topic(topic.as_str())?.is_some_and(|topic| topic.volatile);
+            logs.push(self.log_state(LogName::topic(&topic), volatile, user, device)?);
+        }
+        Ok(LoggedIn { logs, revision, new })
+    }
+
+    pub fn membership(
+        &self,
+        topic: &TopicName,
+        user: &UserId,
+        device: Option<&DeviceId>,
+        already: bool,
+    ) -> Result<Membership, StoreError> {
+        let volatile = self.state.topic(topic.as_str())?.is_some_and(|topic| topic.volatile);
+        Ok(Membership { log: self.log_state(LogName::topic(topic), volatile, user, device)?, already })
+    }
+
+    pub fn topic(&self, name: &TopicName) -> Result<Option<Topic>, StoreError> {
+        self.state.topic(name.as_str())?.map(|meta| topic(name.clone(), &meta)).transpose()
+    }
+
+    pub fn is_member(&self, topic: &TopicName, user: &UserId) -> Result<bool, StoreError> {
+        self.state.has(&keys::member(topic.as_str(), user.as_str()))
+    }
+
+    pub fn members(
+        &self,
+        topic: &TopicName,
+        after: Option<&UserId>,
+        limit: usize,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let all = keys::member(topic.as_str(), "");
+        let from = match after {
+            Some(user) => keys::after(keys::member(topic.as_str(), user.as_str())),
+            None => all.clone(),
+        };
+        let pairs = self.state.scan(&from, &keys::end_of(&all), limit)?;
+        pairs.iter().map(|(key, _)| name(&key[all.len()..], UserId::new)).collect()
+    }
+
+    pub fn topics_of(&self, user: &UserId) -> Result<Vec<(Topic, LogBounds)>, StoreError> {
+        let mut topics = Vec::new();
+        for name in self.topic_names_of(user)? {
+            let bounds = self.bounds_of(&LogName::topic(&name))?;
+            topics.extend(self.topic(&name)?.map(|topic| (topic, bounds)));
+        }
+        Ok(topics)
+    }
+
+    fn topic_names_of(&self, user: &UserId) -> Result<Vec<TopicName>, StoreError> {
+        let prefix = keys::membership(user.as_str(), "");
+        let pairs = self.everything(&prefix)?;
+        pairs.iter().map(|(key, _)| name(&key[prefix.len()..], TopicName::new)).collect()
+    }
+
+    /// All keys that begin so.
+    fn everything(&self, prefix: &[u8]) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        let until = keys::end_of(prefix);
+        let mut all = self.state.scan(prefix, &until, SCAN)?;
+        let mut found = all.len();
+        while found == SCAN
+            && let Some((last, _)) = all.last()
+        {
+            let more = self.state.scan(&keys::after(last.clone()), &until, SCAN)?;
+            found = more.len();
+            all.extend(more);
+        }
+        Ok(all)
+    }
+
+    /// At most `limit` names of a table after one.
+    fn names<T>(
+        &self,
+        table: u8,
+        after: Option<&str>,
+        limit: usize,
+        take: impl Fn(&str, &[u8]) -> Result<Option<T>, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut from = match after {
+            Some(name) => keys::after([&[table], name.as_bytes()].concat()),
+            None => vec![table],
+        };
+        let until = keys::end_of(&[table]);
+        let mut taken = Vec::new();
+        while taken.len() < limit {
+            let pairs = self.state.scan(&from, &until, limit - taken.len())?;
+            let Some((last, _)) = pairs.last() else { break };
+            from = keys::after(last.clone());
+            for (key, value) in &pairs {
+                let name = std::str::from_utf8(&key[1..]).map_err(|_| damaged(Malformed("a name")))?;
+                taken.extend(take(name, value)?);
+            }
+        }
+        Ok(taken)
+    }
+
+    pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>, StoreError> {
+        self.names(keys::ACCOUNTS, after.map(UserId::as_str), limit, |user, _| {
+            name(user.as_bytes(), UserId::new).map(Some)
+        })
+    }
+
+    pub fn topics(&self, after: Option<&TopicName>, limit: usize) -> Result<Vec<Topic>, StoreError> {
+        self.names(keys::TOPICS, after.map(TopicName::as_str), limit, |key, value| {
+            let meta = TopicMeta::decode(value).map_err(damaged)?;
+            topic(name(key.as_bytes(), TopicName::new)?, &meta).map(Some)
+        })
+    }
+
+    pub fn logs(&self, after: Option<&LogName>, limit: usize) -> Result<Vec<LogName>, StoreError> {
+        self.names(keys::LOGS, after.map(LogName::as_str), limit, |log, value| {
+            let meta = LogMeta::decode(value).map_err(damaged)?;
+            if meta.head == 0 {
+                return Ok(None);
+            }
+            name(log.as_bytes(), LogName::new).map(Some)
+        })
+    }
+
+    pub fn cursors_of(&self, user: &UserId) -> Result<Vec<CursorMove>, StoreError> {
+        let prefix = keys::cursors(user.as_str());
+        self.everything(&prefix)?
+            .iter()
+            .map(|(key, value)| cursor(user, &key[prefix.len()..], value).map_err(damaged))
+            .collect()
+    }
+
+    pub fn open_pairs(&self, before: Time, limit: usize) -> Result<Vec<OpenPair>, StoreError> {
+        let until = keys::open(before.0, 0, 0);
+        let pairs = self.state.scan(&[keys::OPEN], &until, limit)?;
+        let mut open = Vec::with_capacity(pairs.len());
+        for (key, _) in pairs {
+            let mut reader = Reader::new(&key[1..]);
+            let mut number = || reader.array("a number").map(u64::from_be_bytes).map_err(damaged);
+            let (_, log, version) = (number()?, number()?, number()?);
+            if let Some(entry) = self.state.entry(log, version)? {
+                open.push(OpenPair { version: Version(version), content: self.contents.read(&entry)? });
+            }
+        }
+        Ok(open)
+    }
+}
+
+fn version_of(key: &[u8]) -> Result<[u8; 8], StoreError> {
+    key.last_chunk().copied().ok_or_else(|| damaged(Malformed("a version")))
+}
+
+fn name<T, E>(bytes: &[u8], new: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| damaged(Malformed("a name")))?;
+    new(text).map_err(|_| damaged(Malformed("a name")))
+}
+
+fn topic(topic: TopicName, meta: &TopicMeta) -> Result<Topic, StoreError> {
+    let creator = name(meta.creator.as_bytes(), UserId::new)?;
+    Ok(Topic { name: topic, creator, created: meta.created, volatile: meta.volatile })
+}
+
+/// A cursor from what follows the user in its key, and its value.
+fn cursor(user: &UserId, key: &[u8], value: &[u8]) -> Result<CursorMove, Malformed> {
+    let what = Malformed("a cursor");
+    let end = key.iter().position(|&byte| byte == 0).ok_or(what)?;
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| what);
+    let log = LogName::new(text(&key[..end])?).map_err(|_| what)?;
+    let (&mark, device) = key[end + 1..].split_first().ok_or(what)?;
+    let mark = keys::byte_mark(mark).ok_or(what)?;
+    let device = match device {
+        [] => None,
+        device => Some(DeviceId::new(text(device)?).map_err(|_| what)?),
+    };
+    Ok(CursorMove { user: user.clone(), device, log, mark, version: Version(decode_number(value)?) })
+}

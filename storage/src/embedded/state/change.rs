@@ -1,0 +1,298 @@
+//! A record of the commit log: the changes of one group commit, as they are written.
+//!
+//! A record is its format's version (one byte, 1), its time (milliseconds), and then changes one after another, each
+//! a byte that says which and its parts. A log is named once in a record, by a `Log` change; the entries that follow
+//! name it by its number in the record, 0, 1, 2 …. Versions are written out, so that entries keep theirs
+//! even where a repair gave up records before them.
+
+use protocol::ids::Time;
+use protocol::link::request::Mark;
+
+use super::codec::{Malformed, Reader, put_bytes, put_int};
+use super::keys::{byte_mark, mark_byte};
+
+/// The newest format of records that this program knows.
+pub(crate) const FORMAT: u8 = 1;
+
+/// A place in a log: the log's number in the record, and the version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub slot: usize,
+    pub version: u64,
+}
+
+/// One change of the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change<'a> {
+    /// Gives this log the next number in the record.
+    Log { name: &'a str },
+    /// A new entry.
+    Entry { place: Place, time: Time, open: bool, content: &'a [u8] },
+    /// A new entry in two logs, stored once.
+    Pair { sender: Place, recipient: Place, time: Time, content: &'a [u8] },
+    /// An open entry is whole.
+    Closed { place: Place },
+    /// The log begins at this version now; a log without entries will go on from there.
+    First { place: Place },
+    /// Repeats of entries before this version are not known any more.
+    Forget { place: Place },
+    /// A new account.
+    Account { user: &'a str },
+    /// A user's new device.
+    Device { user: &'a str, device: &'a str },
+    /// A new topic.
+    Topic { name: &'a str, creator: &'a str, created: Time, volatile: bool },
+    /// A new member.
+    Join { topic: &'a str, user: &'a str },
+    /// A member less.
+    Leave { topic: &'a str, user: &'a str },
+    /// A cursor stands here now.
+    Cursor { user: &'a str, device: Option<&'a str>, log: &'a str, mark: Mark, version: u64 },
+}
+
+const LOG: u8 = 1;
+const ENTRY: u8 = 2;
+const OPEN_ENTRY: u8 = 3;
+const PAIR: u8 = 4;
+const CLOSED: u8 = 5;
+const FIRST: u8 = 6;
+const FORGET: u8 = 7;
+const ACCOUNT: u8 = 8;
+const DEVICE: u8 = 9;
+const TOPIC: u8 = 10;
+const VOLATILE_TOPIC: u8 = 11;
+const JOIN: u8 = 12;
+const LEAVE: u8 = 13;
+const CURSOR: u8 = 14;
+
+/// Begins a record.
+pub(crate) fn put_header(out: &mut Vec<u8>, time: Time) {
+    out.push(FORMAT);
+    put_int(out, time.0);
+}
+
+impl Change<'_> {
+    /// Appends the change to a record of the time `base`. A content is the last of it.
+    pub fn encode(&self, base: Time, out: &mut Vec<u8>) {
+        match *self {
+            Self::Log { name } => put_names(out, LOG, &[name]),
+            Self::Entry { place, time, open, content } => {
+                out.push(if open { OPEN_ENTRY } else { ENTRY });
+                place.encode(out);
+                put_time(out, base, time);
+                put_bytes(out, content);
+            }
+            Self::Pair { sender, recipient, time, content } => {
+                out.push(PAIR);
+                sender.encode(out);
+                recipient.encode(out);
+                put_time(out, base, time);
+                put_bytes(out, content);
+            }
+            Self::Closed { place } => put_place(out, CLOSED, place),
+            Self::First { place } => put_place(out, FIRST, place),
+            Self::Forget { place } => put_place(out, FORGET, place),
+            Self::Account { user } => put_names(out, ACCOUNT, &[user]),
+            Self::Device { user, device } => put_names(out, DEVICE, &[user, device]),
+            Self::Topic { name, creator, created, volatile } => {
+                put_names(out, if volatile { VOLATILE_TOPIC } else { TOPIC }, &[name, creator]);
+                put_time(out, base, created);
+            }
+            Self::Join { topic, user } => put_names(out, JOIN, &[topic, user]),
+            Self::Leave { topic, user } => put_names(out, LEAVE, &[topic, user]),
+            Self::Cursor { user, device, log, mark, version } => {
+                put_names(out, CURSOR, &[user, device.unwrap_or_default(), log]);
+                out.push(mark_byte(mark));
+                put_int(out, version);
+            }
+        }
+    }
+}
+
+fn put_names(out: &mut Vec<u8>, tag: u8, names: &[&str]) {
+    out.push(tag);
+    names.iter().for_each(|name| put_bytes(out, name.as_bytes()));
+}
+
+fn put_place(out: &mut Vec<u8>, tag: u8, place: Place) {
+    out.push(tag);
+    place.encode(out);
+}
+
+/// Times are mostly the record's own: they are written as the difference, its sign in the lowest bit.
+fn put_time(out: &mut Vec<u8>, base: Time, time: Time) {
+    let difference = time.0.wrapping_sub(base.0) as i64;
+    put_int(out, (difference << 1 ^ difference >> 63) as u64);
+}
+
+fn read_time(reader: &mut Reader<'_>, base: Time) -> Result<Time, Malformed> {
+    let coded = reader.int("a time")?;
+    let difference = (coded >> 1) as i64 ^ -((coded & 1) as i64);
+    Ok(Time(base.0.wrapping_add(difference as u64)))
+}
+
+impl Place {
+    fn encode(self, out: &mut Vec<u8>) {
+        put_int(out, self.slot as u64);
+        put_int(out, self.version);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
+        let slot = reader.int32("a log's number")? as usize;
+        Ok(Self { slot, version: reader.int("a version")? })
+    }
+}
+
+/// Why a record does not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum RecordError {
+    #[error("it has format {0}, this program knows formats up to {FORMAT}")]
+    Newer(u8),
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+}
+
+/// Reads a record's changes, each with the offset at which its content (or what would follow it) begins.
+pub(crate) struct Changes<'a> {
+    payload: &'a [u8],
+    reader: Reader<'a>,
+    /// The record's time.
+    pub time: Time,
+}
+
+impl<'a> Changes<'a> {
+    pub fn new(payload: &'a [u8]) -> Result<Self, RecordError> {
+        let mut reader = Reader::new(payload);
+        match reader.byte("a format")? {
+            0 => return Err(Malformed("a format").into()),
+            FORMAT => {}
+            newer => return Err(RecordError::Newer(newer)),
+        }
+        let time = Time(reader.int("a time")?);
+        Ok(Self { payload, reader, time })
+    }
+
+    fn content(&mut self, offset: &mut usize) -> Result<&'a [u8], Malformed> {
+        let span = self.reader.span("a content")?;
+        *offset = span.start;
+        Ok(&self.payload[span])
+    }
+
+    /// The next change, and where its content begins in the record (0 where it has none); `None` at the end.
+    pub fn next(&mut self) -> Result<Option<(Change<'a>, usize)>, Malformed> {
+        if self.reader.at_end() {
+            return Ok(None);
+        }
+        let mut offset = 0;
+        let tag = self.reader.byte("a change")?;
+        let change = match tag {
+            ENTRY | OPEN_ENTRY => {
+                let place = Place::read(&mut self.reader)?;
+                let time = read_time(&mut self.reader, self.time)?;
+                Change::Entry { place, time, open: tag == OPEN_ENTRY, content: self.content(&mut offset)? }
+            }
+            PAIR => {
+                let sender = Place::read(&mut self.reader)?;
+                let recipient = Place::read(&mut self.reader)?;
+                let time = read_time(&mut self.reader, self.time)?;
+                Change::Pair { sender, recipient, time, content: self.content(&mut offset)? }
+            }
+            _ => self.small(tag)?,
+        };
+        Ok(Some((change, offset)))
+    }
+
+    /// A change without a content.
+    fn small(&mut self, tag: u8) -> Result<Change<'a>, Malformed> {
+        let reader = &mut self.reader;
+        Ok(match tag {
+            LOG => Change::Log { name: reader.text("a log")? },
+            CLOSED => Change::Closed { place: Place::read(reader)? },
+            FIRST => Change::First { place: Place::read(reader)? },
+            FORGET => Change::Forget { place: Place::read(reader)? },
+            ACCOUNT => Change::Account { user: reader.text("a user")? },
+            DEVICE => Change::Device { user: reader.text("a user")?, device: reader.text("a device")? },
+            TOPIC | VOLATILE_TOPIC => Change::Topic {
+                name: reader.text("a topic")?,
+                creator: reader.text("a creator")?,
+                created: read_time(reader, self.time)?,
+                volatile: tag == VOLATILE_TOPIC,
+            },
+            JOIN => Change::Join { topic: reader.text("a topic")?, user: reader.text("a user")? },
+            LEAVE => Change::Leave { topic: reader.text("a topic")?, user: reader.text("a user")? },
+            CURSOR => Change::Cursor {
+                user: reader.text("a user")?,
+                device: Some(reader.text("a device")?).filter(|device| !device.is_empty()),
+                log: reader.text("a log")?,
+                mark: byte_mark(reader.byte("a mark")?).ok_or(Malformed("a mark"))?,
+                version: reader.int("a version")?,
+            },
+            _ => return Err(Malformed("a known change")),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: Time = Time(1_000);
+
+    fn one_of_each() -> Vec<Change<'static>> {
+        let (place, recipient) = (Place { slot: 0, version: 7 }, Place { slot: 300, version: 1 << 50 });
+        let (user, topic, content) = ("amy", "garden", &b"said"[..]);
+        vec![
+            Change::Log { name: "u/amy" },
+            Change::Entry { place, time: Time(3), open: false, content },
+            Change::Entry { place, time: BASE, open: true, content: b"" },
+            Change::Pair { sender: place, recipient, time: Time(u64::MAX), content },
+            Change::Closed { place },
+            Change::First { place },
+            Change::Forget { place },
+            Change::Account { user },
+            Change::Device { user, device: "phone" },
+            Change::Topic { name: topic, creator: user, created: Time(9), volatile: false },
+            Change::Topic { name: topic, creator: user, created: Time(9_999), volatile: true },
+            Change::Join { topic, user },
+            Change::Leave { topic, user },
+            Change::Cursor { user, device: None, log: "t/garden", mark: Mark::Read, version: 9 },
+            Change::Cursor { user, device: Some("d"), log: "u/amy", mark: Mark::Received, version: 9 },
+        ]
+    }
+
+    fn record() -> Vec<u8> {
+        let mut payload = Vec::new();
+        put_header(&mut payload, BASE);
+        one_of_each().iter().for_each(|change| change.encode(BASE, &mut payload));
+        payload
+    }
+
+    #[test]
+    fn a_record_reads_back() {
+        let payload = record();
+        let mut changes = Changes::new(&payload).unwrap();
+        assert_eq!(changes.time, BASE);
+        for expected in one_of_each() {
+            let (change, offset) = changes.next().unwrap().unwrap();
+            assert_eq!(change, expected);
+            if let Change::Entry { content, .. } | Change::Pair { content, .. } = change {
+                assert_eq!(&payload[offset..offset + content.len()], content);
+            }
+        }
+        assert_eq!(changes.next(), Ok(None));
+    }
+
+    #[test]
+    fn a_cut_record_is_an_error_or_ends_between_two_changes() {
+        let payload = record();
+        for end in 0..payload.len() {
+            let Ok(mut changes) = Changes::new(&payload[..end]) else { continue };
+            while let Ok(Some(_)) = changes.next() {}
+        }
+    }
+
+    #[test]
+    fn a_newer_format_is_named() {
+        assert_eq!(Changes::new(&[2, 0]).err(), Some(RecordError::Newer(2)));
+    }
+}

@@ -1,0 +1,225 @@
+//! Applying changes: each becomes puts of keys, over a state that stays as it is.
+//!
+//! Live commits and the replay at start use this same code, so that an index rebuilt from the log is the one that was.
+
+use std::collections::{BTreeMap, HashMap};
+
+use protocol::content::Content;
+use protocol::ids::Time;
+
+use super::change::{Change, Changes, Place, RecordError};
+use super::codec::Malformed;
+use super::keys::{self, Key};
+use super::values::{EntryRef, LogMeta, Seen, TopicMeta, encode_number};
+use super::view::{Pairs, View};
+use crate::StoreError;
+use crate::embedded::commit_log::Position;
+
+/// New values of keys; `None`: the key is gone.
+pub(crate) type Puts = BTreeMap<Key, Option<Vec<u8>>>;
+
+/// Why a change could not be applied.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum ApplyError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Record(#[from] RecordError),
+}
+
+impl From<Malformed> for ApplyError {
+    fn from(error: Malformed) -> Self {
+        Self::Record(error.into())
+    }
+}
+
+/// A state with changes on top of it.
+pub(crate) struct Pending<'v, V> {
+    below: &'v V,
+    puts: Puts,
+    /// The logs that the record has named, by their numbers in it.
+    logs: Vec<(Key, LogMeta)>,
+    slots: HashMap<Key, usize>,
+    time: Time,
+}
+
+impl<'v, V: View> Pending<'v, V> {
+    /// Nothing changed yet, in a record of this time.
+    pub fn new(below: &'v V, time: Time) -> Self {
+        Self { below, puts: Puts::new(), logs: Vec::new(), slots: HashMap::new(), time }
+    }
+
+    /// Everything that a record changes, with entries where they lie once the payload is at `position`.
+    pub fn replay(below: &'v V, payload: &[u8], position: Position) -> Result<Puts, ApplyError> {
+        let mut changes = Changes::new(payload)?;
+        let mut pending = Self::new(below, changes.time);
+        while let Some((change, offset)) = changes.next()? {
+            pending.apply(&change, offset)?;
+        }
+        Ok(pending.finish(position))
+    }
+
+    /// The number that the record gave the log, and what is known of it.
+    pub fn named(&self, log: &str) -> Option<(usize, LogMeta)> {
+        let slot = *self.slots.get(&keys::log(log))?;
+        Some((slot, self.logs[slot].1))
+    }
+
+    /// Applies one change, whose content begins at `offset` in the record's payload.
+    pub fn apply(&mut self, change: &Change<'_>, offset: usize) -> Result<(), ApplyError> {
+        match *change {
+            Change::Log { name } => self.name_log(name)?,
+            Change::Entry { place, time, open, content } => {
+                self.add_entry(place, time, content, offset)?;
+                if open {
+                    let id = self.log_mut(place)?.id;
+                    self.put(keys::open(time.0, id, place.version), Vec::new());
+                }
+            }
+            Change::Pair { sender, recipient, time, content } => {
+                self.add_entry(sender, time, content, offset)?;
+                self.add_entry(recipient, time, content, offset)?;
+            }
+            Change::Closed { place } => self.close(place)?,
+            Change::First { place } => {
+                let log = self.log_mut(place)?;
+                log.first = place.version;
+                log.head = log.head.max(place.version.saturating_sub(1));
+            }
+            Change::Forget { place } => self.forget(place)?,
+            Change::Account { user } => self.put(keys::account(user), encode_number(self.time.0)),
+            Change::Device { user, device } => {
+                self.put(keys::device(user, device), encode_number(self.time.0));
+            }
+            Change::Topic { name, creator, created, volatile } => {
+                let topic = TopicMeta { creator: creator.to_owned(), created, volatile };
+                self.put(keys::topic(name), topic.encode());
+            }
+            Change::Join { topic, user } => self.set_member(topic, user, true)?,
+            Change::Leave { topic, user } => self.set_member(topic, user, false)?,
+            Change::Cursor { user, device, log, mark, version } => {
+                self.put(keys::cursor(user, log, mark, device), encode_number(version));
+            }
+        }
+        Ok(())
+    }
+
+    /// The puts, with entries where they lie once the payload is at `position`.
+    pub fn finish(mut self, position: Position) -> Puts {
+        for (key, log) in std::mem::take(&mut self.logs) {
+            self.put(key, log.encode());
+        }
+        self.put(keys::NEWEST_TIME.to_vec(), encode_number(self.time.0));
+        let (from, until) = (keys::entry(0, 0), keys::end_of(&keys::entry(0, 0)[..1]));
+        for value in self.puts.range_mut(from..until).filter_map(|(_, value)| value.as_mut()) {
+            EntryRef::relocate(value, position);
+        }
+        self.puts
+    }
+
+    fn put(&mut self, key: Key, value: Vec<u8>) {
+        self.puts.insert(key, Some(value));
+    }
+
+    fn log_mut(&mut self, place: Place) -> Result<&mut LogMeta, Malformed> {
+        self.logs.get_mut(place.slot).map(|(_, log)| log).ok_or(Malformed("a log named before"))
+    }
+
+    fn name_log(&mut self, name: &str) -> Result<(), ApplyError> {
+        let log = match self.below.log(name)? {
+            Some(log) => log,
+            None => {
+                let id = self.number(keys::NEXT_LOG)?.max(1);
+                self.put(keys::NEXT_LOG.to_vec(), encode_number(id + 1));
+                LogMeta::empty(id)
+            }
+        };
+        let key = keys::log(name);
+        self.slots.insert(key.clone(), self.logs.len());
+        self.logs.push((key, log));
+        Ok(())
+    }
+
+    fn add_entry(
+        &mut self,
+        place: Place,
+        time: Time,
+        content: &[u8],
+        offset: usize,
+    ) -> Result<(), ApplyError> {
+        let parsed = Content::parse(content).map_err(|_| Malformed("a content"))?;
+        let log = self.log_mut(place)?;
+        log.head = log.head.max(place.version);
+        let id = log.id;
+        let hash = message_of(&parsed);
+        let entry = EntryRef {
+            position: Position {
+                segment: 0,
+                offset: u32::try_from(offset).map_err(|_| Malformed("an offset"))?,
+            },
+            bytes: u32::try_from(content.len()).map_err(|_| Malformed("a length"))?,
+            crc: crc32c::crc32c(content),
+            time,
+            hash,
+        };
+        self.put(keys::entry(id, place.version), entry.encode());
+        if let Some(hash) = hash {
+            let seen = Seen { version: place.version, time, fingerprint: parsed.fingerprint() };
+            self.put(keys::seen(id, hash), seen.encode());
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, place: Place) -> Result<(), ApplyError> {
+        let id = self.log_mut(place)?.id;
+        if let Some(entry) = self.entry(id, place.version)? {
+            self.puts.insert(keys::open(entry.time.0, id, place.version), None);
+        }
+        Ok(())
+    }
+
+    /// Removes entries, and what repeats of them are known by unless a later entry took that over.
+    fn forget(&mut self, place: Place) -> Result<(), ApplyError> {
+        let log = self.log_mut(place)?;
+        let id = log.id;
+        let from = std::mem::replace(&mut log.remembered, place.version);
+        for version in from..place.version {
+            let Some(entry) = self.entry(id, version)? else { continue };
+            self.puts.insert(keys::entry(id, version), None);
+            let Some(hash) = entry.hash else { continue };
+            if self.seen(id, hash)?.is_some_and(|seen| seen.version == version) {
+                self.puts.insert(keys::seen(id, hash), None);
+            }
+        }
+        Ok(())
+    }
+
+    fn set_member(&mut self, topic: &str, user: &str, member: bool) -> Result<(), ApplyError> {
+        let value = member.then(Vec::new);
+        self.puts.insert(keys::member(topic, user), value.clone());
+        self.puts.insert(keys::membership(user, topic), value);
+        let revision = self.number(&keys::revision(user))? + 1;
+        self.put(keys::revision(user), encode_number(revision));
+        Ok(())
+    }
+}
+
+/// What a message is known by; `None` for an entry that nobody may send again.
+pub(crate) fn message_of(content: &Content<'_>) -> Option<u128> {
+    let known = !content.sender.is_empty() && !content.id.is_empty();
+    known.then(|| keys::message_hash(content.sender, content.id))
+}
+
+impl<V: View> View for Pending<'_, V> {
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.puts.get(key) {
+            Some(value) => Ok(value.clone()),
+            None => self.below.get(key),
+        }
+    }
+
+    /// Not of what is pending: nothing that decides needs it.
+    fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Pairs, StoreError> {
+        self.below.scan(from, until, limit)
+    }
+}

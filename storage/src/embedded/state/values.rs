@@ -1,0 +1,193 @@
+//! The index's values.
+
+use protocol::ids::Time;
+
+use super::codec::{Malformed, Reader, put_bytes, put_int};
+use crate::embedded::commit_log::Position;
+
+/// What is known of a log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogMeta {
+    /// Stands for the log's name in other keys; given in the order in which the logs came to be.
+    pub id: u64,
+    /// The newest version.
+    pub head: u64,
+    /// The first version that retention has left.
+    pub first: u64,
+    /// Entries before this one are forgotten altogether: a repeat of them is not known any more.
+    pub remembered: u64,
+}
+
+impl LogMeta {
+    /// A log without entries.
+    pub fn empty(id: u64) -> Self {
+        Self { id, head: 0, first: 1, remembered: 1 }
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(12);
+        for number in [self.id, self.head, self.first, self.remembered] {
+            put_int(&mut out, number);
+        }
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        Ok(Self {
+            id: reader.int("a log's id")?,
+            head: reader.int("a log's head")?,
+            first: reader.int("a log's first version")?,
+            remembered: reader.int("a log's first remembered version")?,
+        })
+    }
+}
+
+/// Where an entry's content lies, and what is known without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EntryRef {
+    /// Where the content begins in the commit log.
+    pub position: Position,
+    /// Bytes of content.
+    pub bytes: u32,
+    /// CRC-32C of the content: the commit log checks whole records only.
+    pub crc: u32,
+    /// When the entry was taken.
+    pub time: Time,
+    /// [`super::keys::message_hash`]; `None` for an entry without sender or id.
+    pub hash: Option<u128>,
+}
+
+impl EntryRef {
+    /// The position comes first and has a fixed width, so that [`EntryRef::relocate`] changes it in place.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(40);
+        out.extend_from_slice(&self.position.segment.to_be_bytes());
+        out.extend_from_slice(&self.position.offset.to_be_bytes());
+        out.extend_from_slice(&self.crc.to_be_bytes());
+        put_int(&mut out, u64::from(self.bytes));
+        put_int(&mut out, self.time.0);
+        if let Some(hash) = self.hash {
+            out.extend_from_slice(&hash.to_be_bytes());
+        }
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let segment = u32::from_be_bytes(reader.array("a segment")?);
+        let offset = u32::from_be_bytes(reader.array("an offset")?);
+        let crc = u32::from_be_bytes(reader.array("a checksum")?);
+        let bytes = reader.int32("a length")?;
+        let time = Time(reader.int("a time")?);
+        let hash = match reader.at_end() {
+            true => None,
+            false => Some(u128::from_be_bytes(reader.array("a message hash")?)),
+        };
+        Ok(Self { position: Position { segment, offset }, bytes, crc, time, hash })
+    }
+
+    /// Moves an encoded entry that counts from its record's payload to where that payload lies.
+    pub fn relocate(encoded: &mut [u8], payload: Position) {
+        let Some((segment, rest)) = encoded.split_first_chunk_mut::<4>() else { return };
+        let Some(offset) = rest.first_chunk_mut::<4>() else { return };
+        *segment = payload.segment.to_be_bytes();
+        *offset = (u32::from_be_bytes(*offset) + payload.offset).to_be_bytes();
+    }
+}
+
+/// A message that a log has, or had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seen {
+    /// Its version.
+    pub version: u64,
+    /// When it was taken.
+    pub time: Time,
+    /// [`protocol::content::Content::fingerprint`].
+    pub fingerprint: u128,
+}
+
+impl Seen {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(28);
+        out.extend_from_slice(&self.fingerprint.to_be_bytes());
+        put_int(&mut out, self.version);
+        put_int(&mut out, self.time.0);
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let fingerprint = u128::from_be_bytes(reader.array("a fingerprint")?);
+        Ok(Self { fingerprint, version: reader.int("a version")?, time: Time(reader.int("a time")?) })
+    }
+}
+
+/// What is known of a topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopicMeta {
+    /// Who made it.
+    pub creator: String,
+    /// When.
+    pub created: Time,
+    /// Whether its messages are volatile.
+    pub volatile: bool,
+}
+
+impl TopicMeta {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.creator.len() + 10);
+        put_int(&mut out, u64::from(self.volatile));
+        put_int(&mut out, self.created.0);
+        put_bytes(&mut out, self.creator.as_bytes());
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let volatile = reader.int("whether volatile")? != 0;
+        let created = Time(reader.int("a time")?);
+        Ok(Self { volatile, created, creator: reader.text("a creator")?.to_owned() })
+    }
+}
+
+/// A number on its own.
+pub(crate) fn encode_number(number: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(6);
+    put_int(&mut out, number);
+    out
+}
+
+/// What [`encode_number`] wrote.
+pub(crate) fn decode_number(bytes: &[u8]) -> Result<u64, Malformed> {
+    Reader::new(bytes).int("a number")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_read_back() {
+        let log = LogMeta { id: 9, head: 1 << 40, first: 3, remembered: 2 };
+        assert_eq!(LogMeta::decode(&log.encode()), Ok(log));
+        let seen = Seen { version: 7, time: Time(1 << 41), fingerprint: 1 << 99 };
+        assert_eq!(Seen::decode(&seen.encode()), Ok(seen));
+        let topic = TopicMeta { creator: "amy".into(), created: Time(5), volatile: true };
+        assert_eq!(TopicMeta::decode(&topic.encode()), Ok(topic));
+        assert_eq!(decode_number(&encode_number(300)), Ok(300));
+    }
+
+    #[test]
+    fn an_entry_reads_back_and_is_moved() {
+        for hash in [None, Some(1 << 100)] {
+            let position = Position { segment: 0, offset: 17 };
+            let entry = EntryRef { position, bytes: 5, crc: 6, time: Time(7), hash };
+            let mut encoded = entry.encode();
+            assert_eq!(EntryRef::decode(&encoded), Ok(entry));
+            EntryRef::relocate(&mut encoded, Position { segment: 3, offset: 4096 });
+            let moved = EntryRef { position: Position { segment: 3, offset: 4113 }, ..entry };
+            assert_eq!(EntryRef::decode(&encoded), Ok(moved));
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! The embedded store: calls become jobs for the committer or questions for the readers.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::future::join_all;
+use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
+use protocol::link::request::LogBounds;
+
+use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, ask, refuse};
+use super::decide::{self, Limits};
+use super::error::OpenError;
+use super::index::{Flusher, State};
+use super::open::{IndexPlace, Opened, open};
+use super::options::Options;
+use super::read::{Contents, Queries, Readers};
+use super::state::draft::Draft;
+use super::state::keys;
+use super::state::view::View;
+use crate::{
+    Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, OpenPair, Page, PairAppended,
+    ReadRange, Restored, Store, StoreError, Topic, TopicError,
+};
+
+/// A batch is divided into jobs of about so many bytes, so that a record never becomes too large.
+const JOB_BYTES: usize = 1 << 20;
+/// Bytes that a call counts for beside its contents.
+const CALL_BYTES: usize = 256;
+
+/// The default backend: one folder on this machine, no server. See the [module](super) for how it works.
+///
+/// Dropping it commits and answers what waits, and gives the folder's lock back.
+pub struct EmbeddedStore {
+    id: StoreId,
+    limits: Limits,
+    health: Arc<Health>,
+    queue: Arc<Queue<Job>>,
+    committer: Option<JoinHandle<()>>,
+    // Dropped in this order, after the committer has ended.
+    readers: Readers,
+    _flusher: Flusher,
+}
+
+impl EmbeddedStore {
+    /// Opens the store in the folder `path`, or makes one there. Takes as long as the index is behind the log: moments,
+    /// but minutes per 10 GB where the index must be built anew, which the log says.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what is wrong and what to do. Damage is never mended unasked.
+    pub fn open(path: impl AsRef<Path>, options: Options) -> Result<Self, OpenError> {
+        let path = path.as_ref();
+        let place = IndexPlace::Folder(path.join("index"));
+        Self::open_with(path, &options, &place)
+    }
+
+    pub(crate) fn open_with(path: &Path, options: &Options, place: &IndexPlace) -> Result<Self, OpenError> {
+        let opened = open(path, options, place)?;
+        Self::start(opened, options)
+            .map_err(|error| OpenError::System { what: "start the store's threads".to_owned(), error })
+    }
+
+    fn start(opened: Opened, options: &Options) -> io::Result<Self> {
+        let Opened { id, log, reader, state } = opened;
+        let state = Arc::new(state);
+        let newest = Time(state.number(keys::NEWEST_TIME).map_err(io::Error::other)?);
+        let health = Arc::new(Health::default());
+        let queue = Arc::new(Queue::new(options.queue_bytes));
+        let queries = Arc::new(Queries::new(Arc::clone(&state), Contents::new(reader)));
+        let readers = Readers::start(options.readers, &queries)?;
+        let failed = Arc::clone(&health);
+        let flusher = Flusher::start(Arc::clone(&state), move |error| failed.fatal(error))?;
+        let committer = Committer {
+            store: id,
+            log,
+            state,
+            queue: Arc::clone(&queue),
+            health: Arc::clone(&health),
+            clock: Arc::clone(&options.clock),
+            newest,
+        };
+        let committer = thread::Builder::new().name("store-commit".to_owned()).spawn(|| committer.run())?;
+        let limits = Limits { entry_bytes: options.entry_bytes.min(16 << 20), dedupe: options.dedupe };
+        Ok(Self { id, limits, health, queue, committer: Some(committer), readers, _flusher: flusher })
+    }
+
+    /// Resolves when the store takes nothing more, with the reason: the process is to end then, since only opening
+    /// the store again finds out what is on disk. [`StoreError::Closed`] when the store was dropped.
+    pub fn on_fatal(&self) -> Answer<StoreError> {
+        self.health.on_fatal()
+    }
+
+    /// Queues a call for the committer.
+    fn commit<T: Send + 'static>(
+        &self,
+        bytes: usize,
+        decide: impl FnOnce(&mut Draft<'_, State>) -> Result<T, StoreError> + Send + 'static,
+        failed: impl Fn(Failure) -> T + Clone + Send + 'static,
+    ) -> Answer<T> {
+        let (job, answer) = ask(decide, failed);
+        self.queue_jobs(vec![(bytes + CALL_BYTES, job)]);
+        answer
+    }
+
+    /// Queues a batch, divided where it is large, one part right after another.
+    fn commit_batch<I: Send + 'static, T: Send + 'static>(
+        &self,
+        batch: Vec<I>,
+        bytes: impl Fn(&I) -> usize,
+        decide: impl Fn(&mut Draft<'_, State>, &I) -> Result<T, StoreError> + Clone + Send + 'static,
+        failed: impl Fn(Failure) -> T + Clone + Send + 'static,
+    ) -> Answer<Vec<T>> {
+        let (mut jobs, mut answers) = (Vec::new(), Vec::new());
+        for part in divide(batch, &bytes) {
+            let (items, weight) = (part.len(), part.iter().map(&bytes).sum());
+            let (decide, failed) = (decide.clone(), failed.clone());
+            let (job, answer) = ask(
+                move |draft| part.iter().map(|item| decide(draft, item)).collect(),
+                move |failure: Failure| (0..items).map(|_| failed(failure.clone())).collect::<Vec<T>>(),
+            );
+            jobs.push((weight, job));
+            answers.push(answer);
+        }
+        self.queue_jobs(jobs);
+        match answers.pop() {
+            Some(answer) if answers.is_empty() => answer,
+            last => {
+                answers.extend(last);
+                join_all(answers).map(|parts| parts.into_iter().flatten().collect()).boxed()
+            }
+        }
+    }
+
+    fn queue_jobs(&self, jobs: Vec<(usize, Job)>) {
+        if let Err((why, jobs)) = self.queue.push_all(jobs) {
+            let error = match why {
+                NotQueued::Full => {
+                    StoreError::Unwritable("it is busy: too much waits to be written; try again".to_owned())
+                }
+                NotQueued::Closed => self.health.fatal_error().unwrap_or(StoreError::Closed),
+            };
+            refuse(jobs.into_iter().map(|(_, job)| job).collect(), &Failure::not(error));
+        }
+    }
+}
+
+/// Cuts a batch into parts of about [`JOB_BYTES`].
+fn divide<I>(batch: Vec<I>, bytes: impl Fn(&I) -> usize) -> Vec<Vec<I>> {
+    let mut parts = Vec::new();
+    let mut room = 0;
+    for item in batch {
+        let weight = bytes(&item);
+        match parts.last_mut() {
+            Some(part) if weight <= room => Vec::push(part, item),
+            _ => {
+                room = JOB_BYTES;
+                parts.push(vec![item]);
+            }
+        }
+        room = room.saturating_sub(weight);
+    }
+    parts
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(Err(_)) = self.committer.take().map(JoinHandle::join) {
+            tracing::error!("the thread that commits panicked");
+        }
+    }
+}
+
+fn not_appended<T>(failure: Failure) -> Result<T, AppendError> {
+    Err(AppendError::Failed { error: failure.error, certainty: failure.certainty })
+}
+
+fn failed<T, E: From<StoreError>>(failure: Failure) -> Result<T, E> {
+    Err(failure.error.into())
+}
+
+impl Store for EmbeddedStore {
+    fn id(&self) -> StoreId {
+        self.id
+    }
+
+    fn append(&self, batch: Vec<Append>) -> Answer<Vec<Result<Appended, AppendError>>> {
+        let limits = self.limits;
+        let bytes = |message: &Append| message.content.len() + CALL_BYTES;
+        self.commit_batch(
+            batch,
+            bytes,
+            move |draft, message| decide::append(draft, limits, message),
+            not_appended,
+        )
+    }
+
+    fn append_pair(&self, batch: Vec<Bytes>) -> Answer<Vec<Result<PairAppended, AppendError>>> {
+        let limits = self.limits;
+        let bytes = |message: &Bytes| message.len() + 2 * CALL_BYTES;
+        self.commit_batch(
+            batch,
+            bytes,
+            move |draft, message| decide::append_pair(draft, limits, message),
+            not_appended,
+        )
+    }
+
+    fn open_pairs(&self, before: Time, limit: usize) -> Answer<Result<Vec<OpenPair>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.open_pairs(before, limit))
+    }
+
+    fn close_pairs(&self, pairs: Vec<OpenPair>) -> Answer<Result<(), StoreError>> {
+        let bytes = pairs.iter().map(|pair| pair.content.len() + CALL_BYTES).sum();
+        let decide = move |draft: &mut Draft<'_, State>| {
+            pairs.iter().try_for_each(|pair| decide::close_pair(draft, pair)).map(Ok)
+        };
+        self.commit(bytes, decide, failed)
+    }
+
+    fn read(&self, range: ReadRange) -> Answer<Result<Page, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.read(&range))
+    }
+
+    fn bounds(&self, logs: Vec<LogName>) -> Answer<Result<Vec<LogBounds>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.bounds(&logs))
+    }
+
+    fn trim(&self, log: LogName, before: Version) -> Answer<Result<Version, StoreError>> {
+        let limits = self.limits;
+        self.commit(0, move |draft| decide::trim(draft, limits, &log, before).map(Ok), failed)
+    }
+
+    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>> {
+        let (who, on) = (user.clone(), device.clone());
+        let known = self.commit(0, move |draft| decide::log_in(draft, &who, on.as_ref()).map(Ok), failed);
+        let readers = self.readers.handle().clone();
+        Box::pin(async move {
+            let new = known.await?;
+            readers.ask(move |queries| queries.logged_in(&user, device.as_ref(), new)).await
+        })
+    }
+
+    fn create_topic(
+        &self,
+        topic: TopicName,
+        creator: UserId,
+        volatile: bool,
+    ) -> Answer<Result<Membership, TopicError>> {
+        let (name, user) = (topic.clone(), creator.clone());
+        let made = self.commit(0, move |draft| decide::create_topic(draft, &name, &user, volatile), failed);
+        self.membership(made, topic, creator, None)
+    }
+
+    fn join_topic(
+        &self,
+        topic: TopicName,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> Answer<Result<Membership, TopicError>> {
+        let (name, who) = (topic.clone(), user.clone());
+        let joined = self.commit(0, move |draft| decide::join_topic(draft, &name, &who), failed);
+        self.membership(joined, topic, user, device)
+    }
+
+    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>> {
+        self.commit(0, move |draft| decide::leave_topic(draft, &topic, &user).map(Ok), failed)
+    }
+
+    fn topic(&self, topic: TopicName) -> Answer<Result<Option<Topic>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.topic(&topic))
+    }
+
+    fn is_member(&self, topic: TopicName, user: UserId) -> Answer<Result<bool, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.is_member(&topic, &user))
+    }
+
+    fn members(
+        &self,
+        topic: TopicName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<Result<Vec<UserId>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.members(&topic, after.as_ref(), limit))
+    }
+
+    fn topics_of(&self, user: UserId) -> Answer<Result<Vec<(Topic, LogBounds)>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.topics_of(&user))
+    }
+
+    fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>> {
+        let decide =
+            |draft: &mut Draft<'_, State>, cursor: &CursorMove| decide::move_cursor(draft, cursor).map(Ok);
+        self.commit_batch(batch, |_| CALL_BYTES, decide, failed)
+    }
+
+    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<UserId>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.accounts(after.as_ref(), limit))
+    }
+
+    fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.topics(after.as_ref(), limit))
+    }
+
+    fn logs(&self, after: Option<LogName>, limit: usize) -> Answer<Result<Vec<LogName>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.logs(after.as_ref(), limit))
+    }
+
+    fn cursors_of(&self, user: UserId) -> Answer<Result<Vec<CursorMove>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.cursors_of(&user))
+    }
+
+    fn restore(&self, batch: Vec<Restored>) -> Answer<Result<(), StoreError>> {
+        let bytes = |thing: &Restored| match thing {
+            Restored::Entry(_, entry) => entry.content.len() + CALL_BYTES,
+            _ => CALL_BYTES,
+        };
+        let parts = self.commit_batch(batch, bytes, decide::restore, failed);
+        Box::pin(async move { parts.await.into_iter().collect() })
+    }
+
+    fn health(&self) -> Result<(), StoreError> {
+        self.health.check()
+    }
+}
+
+impl EmbeddedStore {
+    /// The membership as it is once `already` has been answered.
+    fn membership(
+        &self,
+        already: Answer<Result<bool, TopicError>>,
+        topic: TopicName,
+        user: UserId,
+        device: Option<DeviceId>,
+    ) -> Answer<Result<Membership, TopicError>> {
+        let readers = self.readers.handle().clone();
+        Box::pin(async move {
+            let already = already.await?;
+            readers.ask(move |queries| queries.membership(&topic, &user, device.as_ref(), already)).await
+        })
+    }
+}
