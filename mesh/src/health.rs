@@ -2,9 +2,13 @@
 //!
 //! This answers one `GET` and closes: enough for a supervisor, a load balancer and a scraper, and nothing else.
 
+mod serve;
+
 use bytes::Bytes;
 
 use crate::connection::Close;
+
+pub use serve::serve;
 
 /// What a process says of itself.
 pub trait Health: Send + Sync + 'static {

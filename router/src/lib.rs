@@ -1,1 +1,78 @@
-//! To be written.
+//! The router: knows which msg_server holds which user and follows which topic, and forwards between them.
+//!
+//! What it knows it was told over its links, and it keeps nothing: any number of routers may run, and each may die at
+//! any time. Whoever follows a log asks its owner for what a router that died did not bring.
+//!
+//! Invariants:
+//! - a change is confirmed only once the directory has it: from then on every message of that log is forwarded;
+//! - a message is forwarded as the very bytes that came, one copy for all recipients, and never to where it came from;
+//! - a queue that overflows ends its link, and all others are told; nothing is ever left out of a link that stands;
+//! - what a msg_server said is forgotten when its link ends.
+
+pub mod directory;
+mod exchange;
+mod server_link;
+mod shards;
+
+use std::io;
+use std::sync::Arc;
+
+use mesh::config::RouterConfig;
+use mesh::health;
+use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::process::Shutdown;
+use mesh::report::Identity;
+use protocol::channel::Channel;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use exchange::Exchange;
+use server_link::ServerLink;
+
+/// The name of this role.
+const ROLE: &str = "router";
+
+/// Why a router cannot run.
+#[derive(Debug, Error)]
+pub enum RouterError {
+    /// The listener is of no use.
+    #[error("the address of the listener cannot be told: {0}")]
+    Listener(#[from] io::Error),
+}
+
+/// Runs a router until `shutdown` drains it and what waited then has left.
+///
+/// # Errors
+/// [`RouterError`] if it cannot begin.
+pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown) -> Result<(), RouterError> {
+    let address = listener.local_addr()?.to_string();
+    let identity = Identity::new(ROLE, &config.dial.uuid, address).with_beat(config.dial.beat_time);
+    let identity = Arc::new(identity);
+    let exchange = Arc::new(Exchange::new(shutdown.clone()));
+    let for_links = Arc::clone(&exchange);
+    shutdown.spawn(dial_all(
+        config.dial.msg_server_list.clone(),
+        dial(&config),
+        shutdown.clone(),
+        move |address| ServerLink::new(address, &for_links, &identity),
+    ));
+    health::serve(listener, &config.process, ROLE, Arc::clone(&exchange), &shutdown).await;
+    tokio::select! {
+        () = exchange.flushed() => {}
+        () = shutdown.cancelled() => {}
+    }
+    // Nobody is left who needs the links.
+    shutdown.cancel();
+    Ok(())
+}
+
+/// The stateful channels first: whoever sends over this router is told that it is there once it knows everyone.
+fn dial(config: &RouterConfig) -> Dial {
+    Dial {
+        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
+        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
+        channels: vec![Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus, Channel::Send],
+        queue_bytes: config.links.link_queue_bytes,
+        beat: config.dial.beat_time,
+    }
+}
