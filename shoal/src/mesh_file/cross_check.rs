@@ -20,21 +20,27 @@ pub fn check(mesh: &MeshFile, set: &Map<String, Value>, conflicts: &mut Conflict
 }
 
 fn ports(mesh: &MeshFile, conflicts: &mut Conflicts<'_, '_>) {
+    for (keys, wrong, right) in port_clashes(mesh) {
+        conflicts.add(&keys, wrong, right);
+    }
+}
+
+/// The keys that lead to ports that cannot be had, what is wrong with that, and what would be right.
+pub fn port_clashes(mesh: &MeshFile) -> Vec<(Vec<&'static str>, String, String)> {
     let mut taken = BTreeMap::new();
-    for (key, first, count) in ranges(mesh) {
-        for port in (u32::from(first)..).take(usize::from(count)).filter(|_| first != 0) {
+    let clash = |(key, first, count): (&'static str, u16, u16)| {
+        let mut ports = (u32::from(first)..).take(usize::from(count)).filter(|_| first != 0);
+        ports.find_map(|port| {
             if port > u32::from(u16::MAX) {
                 let right = format!("write {} or less", u32::from(u16::MAX) + 1 - u32::from(count));
-                conflicts.add(&[key], format!("leads to port {port}, beyond 65535"), right);
-                break;
+                return Some((vec![key], format!("leads to port {port}, beyond 65535"), right));
             }
-            if let Some(other) = taken.insert(port, key) {
-                let wrong = format!("leads to port {port}, which {other} leads to already");
-                conflicts.add(&[key, other], wrong, "give each process a port of its own");
-                break;
-            }
-        }
-    }
+            let other = taken.insert(port, key)?;
+            let wrong = format!("leads to port {port}, which {other} leads to already");
+            Some((vec![key, other], wrong, "give each process a port of its own".to_owned()))
+        })
+    };
+    ranges(mesh).into_iter().filter_map(clash).collect()
 }
 
 /// Each key that takes ports, the first of them, and how many.

@@ -5,7 +5,7 @@ mod keys;
 
 use std::path::{Path, PathBuf};
 
-use mesh::config::{ConfigError, Role, describe, parse_keys};
+use mesh::config::{ConfigError, Role, describe, parse_keys, table};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -101,6 +101,13 @@ impl MeshFile {
         self.move_ports(shifted)
     }
 
+    /// Why two of its processes cannot both have their port, where that is so; the file's check says it with its
+    /// place, this is for what options made of it.
+    pub fn ports_clash(&self) -> Option<String> {
+        let (keys, wrong, _) = cross_check::port_clashes(self).into_iter().next()?;
+        Some(format!("{} {wrong}", keys[0]))
+    }
+
     fn move_ports(&mut self, moved: impl Fn(u16) -> Option<u16>) -> bool {
         let mut next = self.clone();
         let web = next.web_listen.port();
@@ -134,6 +141,11 @@ pub fn key_list() -> String {
         format!("  {path}: {}; {fallback}\n      {}\n", key.kind.form(), key.meaning)
     };
     describe::flat(keys::KEYS.iter()).map(line).collect()
+}
+
+/// Whether `key` is one that a mesh file has and no process's config file.
+pub fn is_own_key(key: &str) -> bool {
+    keys::KEYS.iter().any(|own| own.name == key) && !table::TABLE.iter().any(|other| other.name == key)
 }
 
 /// `Set` of the file, without defaults; empty where the file is not JSON, which the check then says.
