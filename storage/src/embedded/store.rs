@@ -11,7 +11,7 @@ use futures::future::join_all;
 use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::LogBounds;
 
-use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, ask, refuse};
+use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, Rhythm, ask, refuse};
 use super::decide::{self, Limits};
 use super::error::OpenError;
 use super::index::{Flusher, State};
@@ -81,6 +81,7 @@ impl EmbeddedStore {
             health: Arc::clone(&health),
             clock: Arc::clone(&options.clock),
             newest,
+            rhythm: Rhythm::default(),
         };
         let committer = thread::Builder::new().name("store-commit".to_owned()).spawn(|| committer.run())?;
         let limits = Limits { entry_bytes: options.entry_bytes.min(16 << 20), dedupe: options.dedupe };

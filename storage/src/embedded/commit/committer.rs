@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use protocol::ids::{StoreId, Time};
 
@@ -17,6 +18,12 @@ use crate::embedded::state::pending::Puts;
 /// Jobs of at most so many bytes go into one record; one job is never divided.
 const RECORD_BYTES: usize = 8 << 20;
 
+/// Callers that have just been answered send again soon: waiting for as many calls as there were last time, for at most
+/// this part of a sync, spares a sync.
+const PATIENCE: u32 = 4;
+/// However slow the disk is, nobody waits longer than this for others.
+const LONGEST_PATIENCE: Duration = Duration::from_millis(2);
+
 /// What the thread owns.
 pub(crate) struct Committer {
     pub store: StoreId,
@@ -27,6 +34,21 @@ pub(crate) struct Committer {
     pub clock: Clock,
     /// The time of the newest record: none is older than the one before.
     pub newest: Time,
+    pub rhythm: Rhythm,
+}
+
+/// What the last commit was like.
+#[derive(Default)]
+pub(crate) struct Rhythm {
+    calls: usize,
+    sync: Duration,
+}
+
+impl Rhythm {
+    /// How long to wait for as many calls as there were.
+    fn patience(&self) -> Duration {
+        if self.calls > 1 { (self.sync / PATIENCE).min(LONGEST_PATIENCE) } else { Duration::ZERO }
+    }
 }
 
 /// Why a record was not written.
@@ -40,7 +62,10 @@ enum Trouble {
 impl Committer {
     /// Works until the queue is closed and empty, or nothing more can be written.
     pub fn run(mut self) {
-        while let Some(mut jobs) = self.queue.take(RECORD_BYTES) {
+        while let Some(mut jobs) =
+            self.queue.gather(RECORD_BYTES, self.rhythm.calls, self.rhythm.patience())
+        {
+            self.rhythm.calls = jobs.len();
             let end = self.commit(&mut jobs);
             let (end, fatal) = match end {
                 Ok(()) => (Ok(()), None),
@@ -81,7 +106,9 @@ impl Committer {
     fn write(&mut self, draft: Draft<'_, State>) -> Result<(Puts, Checkpoint), Trouble> {
         let bytes = draft.payload().len();
         let position = self.log.append(&[draft.payload()]).map_err(|error| self.trouble(error, bytes))?;
+        let began = Instant::now();
         self.log.sync().map_err(|error| self.trouble(error, bytes))?;
+        self.rhythm.sync = began.elapsed();
         let through = Checkpoint::after(self.store, draft.payload(), position, self.log.end());
         Ok((draft.finish(position), through))
     }

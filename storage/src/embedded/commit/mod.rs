@@ -5,7 +5,7 @@ mod health;
 mod job;
 mod queue;
 
-pub(crate) use committer::{Committer, refuse};
+pub(crate) use committer::{Committer, Rhythm, refuse};
 pub(crate) use health::Health;
 pub(crate) use job::{Failure, Job, ask};
 pub(crate) use queue::{NotQueued, Queue};

@@ -1,8 +1,9 @@
 //! A queue between callers and a thread, bounded in bytes.
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Why something was not queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,11 +23,13 @@ struct Waiting<T> {
     items: VecDeque<(usize, T)>,
     bytes: usize,
     closed: bool,
+    /// Nobody is woken for less.
+    wanted: usize,
 }
 
 impl<T> Queue<T> {
     pub fn new(limit: usize) -> Self {
-        let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false };
+        let waiting = Waiting { items: VecDeque::new(), bytes: 0, closed: false, wanted: 1 };
         Self { limit, waiting: Mutex::new(waiting), arrived: Condvar::new() }
     }
 
@@ -42,14 +45,22 @@ impl<T> Queue<T> {
         }
         waiting.bytes += bytes;
         waiting.items.extend(items);
+        let enough = waiting.items.len() >= waiting.wanted;
         drop(waiting);
-        self.arrived.notify_one();
+        if enough {
+            self.arrived.notify_one();
+        }
         Ok(())
     }
 
     /// Waits until there is something, and takes it with what follows, up to `bytes` in all; `None` when the queue
     /// is closed and empty.
     pub fn take(&self, bytes: usize) -> Option<Vec<T>> {
+        self.gather(bytes, 1, Duration::ZERO)
+    }
+
+    /// As [`Queue::take`], but once there is something it waits up to `patience` for `wanted` things.
+    pub fn gather(&self, bytes: usize, wanted: usize, patience: Duration) -> Option<Vec<T>> {
         let mut waiting = self.waiting.lock();
         while waiting.items.is_empty() {
             if waiting.closed {
@@ -57,6 +68,7 @@ impl<T> Queue<T> {
             }
             self.arrived.wait(&mut waiting);
         }
+        self.wait_for(&mut waiting, wanted, patience);
         let mut taken = Vec::new();
         let mut room = bytes;
         while let Some(&(weight, _)) = waiting.items.front()
@@ -67,6 +79,20 @@ impl<T> Queue<T> {
             taken.extend(waiting.items.pop_front().map(|(_, item)| item));
         }
         Some(taken)
+    }
+
+    fn wait_for(&self, waiting: &mut MutexGuard<'_, Waiting<T>>, wanted: usize, patience: Duration) {
+        if patience.is_zero() {
+            return;
+        }
+        let deadline = Instant::now() + patience;
+        waiting.wanted = wanted;
+        while waiting.items.len() < wanted && waiting.bytes < self.limit / 2 && !waiting.closed {
+            if self.arrived.wait_until(waiting, deadline).timed_out() {
+                break;
+            }
+        }
+        waiting.wanted = 1;
     }
 
     /// Takes nothing more; what waits is still taken out.
@@ -107,6 +133,20 @@ mod tests {
         assert_eq!(queue.push_all(vec![(1, 'b')]), Err((NotQueued::Full, vec![(1, 'b')])));
         queue.take(1);
         queue.push_all(vec![(1, 'b')]).unwrap();
+    }
+
+    #[test]
+    fn whoever_gathers_goes_on_when_there_is_enough_or_patience_ends() {
+        let queue = Queue::new(100);
+        std::thread::scope(|scope| {
+            let gathered = scope.spawn(|| queue.gather(100, 3, Duration::from_secs(60)));
+            for number in 0..3 {
+                queue.push_all(vec![(1, number)]).unwrap();
+            }
+            assert_eq!(gathered.join().unwrap(), Some(vec![0, 1, 2]));
+        });
+        queue.push_all(vec![(1, 3)]).unwrap();
+        assert_eq!(queue.gather(100, 2, Duration::from_millis(1)), Some(vec![3]));
     }
 
     #[test]
