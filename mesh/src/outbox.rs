@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -22,7 +23,7 @@ const KEPT_SLOTS: usize = 32;
 /// The queue of one connection, and the half of its socket that is written to.
 pub struct Outbox {
     socket: OwnedWriteHalf,
-    limit: usize,
+    limit: AtomicUsize,
     wake: Notify,
     state: Mutex<State>,
 }
@@ -66,7 +67,7 @@ pub enum NotQueued {
 impl Outbox {
     /// An outbox that holds at most `limit` bytes, or one frame if that alone is longer.
     pub fn new(socket: OwnedWriteHalf, limit: usize) -> Arc<Self> {
-        Arc::new(Self { socket, limit, wake: Notify::new(), state: Mutex::default() })
+        Arc::new(Self { socket, limit: limit.into(), wake: Notify::new(), state: Mutex::default() })
     }
 
     /// Queues a frame, to be written when the turn ends.
@@ -78,8 +79,9 @@ impl Outbox {
         if state.closing.is_some() {
             return Err(NotQueued::Closing);
         }
-        if state.waiting + frame.len() > self.limit && !state.queue.is_empty() {
-            return Err(NotQueued::Overflow { limit: self.limit });
+        let limit = self.limit.load(Ordering::Relaxed);
+        if state.waiting + frame.len() > limit && !state.queue.is_empty() {
+            return Err(NotQueued::Overflow { limit });
         }
         state.waiting += frame.len();
         state.queue.push_back(frame);
@@ -119,6 +121,11 @@ impl Outbox {
     /// Wakes the connection's task, so that it asks its peer again whether it may read.
     pub fn wake(&self) {
         self.wake.notify_one();
+    }
+
+    /// Sets another bound, once it is known what the connection is for.
+    pub fn set_limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
     }
 
     /// Bytes that wait.

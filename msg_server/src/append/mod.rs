@@ -1,3 +1,238 @@
-//! From a client’s send to its answer.
+//! From a client's durable send to its answer.
+//!
+//! The append goes to the log's owner; the answer goes to the sender, and what was stored is pushed to sessions here and
+//! published on `/sysctrl/send` for everybody else. An append that is answered as a duplicate is treated like a new one: whoever
+//! sent it first may have died before pushing it.
 
 pub mod pending;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use mesh::outbox::Turn;
+use parking_lot::Mutex;
+use protocol::code::{DisconnectCode, ErrorCode};
+use protocol::content::{Content, Entry};
+use protocol::event::Stored;
+use protocol::ids::{LogName, Time, Version};
+use protocol::link::{self, Append, Appended, Frame, Outcome, Send};
+use xxhash_rust::xxh3::xxh3_64;
+
+use self::pending::{ManagerLink, Outgoing, Pending, Unanswered};
+use crate::client::session::Session;
+use crate::server::{Server, count};
+
+const SHARDS: usize = 16;
+
+/// All unanswered appends. A log's are in one shard, so that their order is kept.
+pub struct Appends {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+#[derive(Default)]
+struct Shard {
+    submitted: u64,
+    pending: Pending<Origin>,
+}
+
+impl Default for Appends {
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+}
+
+/// Whom an append's answer is for.
+#[derive(Debug)]
+struct Origin {
+    session: Arc<Session>,
+    seq: Option<u64>,
+    /// The other inbox of a p2p message.
+    peer: Option<LogName>,
+    content: Bytes,
+    began: Instant,
+}
+
+/// A message that a client wants stored.
+pub(crate) struct Submission<'a> {
+    /// The log, or the sender's inbox.
+    pub log: LogName,
+    /// The recipient's inbox, for a p2p message.
+    pub peer: Option<LogName>,
+    /// What it says.
+    pub content: Content<'a>,
+    /// The request's number.
+    pub seq: Option<u64>,
+}
+
+impl Appends {
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.shards.iter().map(|shard| shard.lock().pending.len()).sum()
+    }
+
+    fn submit(&self, log: LogName, pair: bool, origin: Origin, deadline: Instant) -> Option<Outgoing> {
+        let index = xxh3_64(log.as_str().as_bytes()) as usize % SHARDS;
+        let mut shard = self.shards[index].lock();
+        shard.submitted += 1;
+        let ask = shard.submitted * SHARDS as u64 + index as u64;
+        let append = Append { ask, log: log.as_str(), pair, content: &origin.content };
+        let frame = Frame::Append(append).to_bytes();
+        shard.pending.submit(ask, log, frame, origin, deadline)
+    }
+
+    fn answered(&self, ask: u64) -> Option<Unanswered<Origin>> {
+        self.shards[ask as usize % SHARDS].lock().pending.answered(ask)
+    }
+
+    /// Other managers are linked: what has to be sent, in order.
+    pub(crate) fn managers_changed(&self, managers: &[ManagerLink]) -> Vec<Outgoing> {
+        let changed = |shard: &Mutex<Shard>| shard.lock().pending.managers_changed(managers.to_vec());
+        self.shards.iter().flat_map(changed).collect()
+    }
+}
+
+impl Server {
+    /// Has a message stored.
+    pub(crate) fn append(&self, session: &Arc<Session>, submission: Submission<'_>, turn: &mut Turn) {
+        count(&self.figures.messages_in);
+        let content = submission.content.to_bytes();
+        session.append_begins(content.len());
+        let pair = submission.content.to.is_some();
+        let began = Instant::now();
+        let origin = Origin {
+            session: Arc::clone(session),
+            seq: submission.seq,
+            peer: submission.peer,
+            content,
+            began,
+        };
+        let outgoing = self.appends.submit(submission.log, pair, origin, began + self.config.append_timeout);
+        if let Some(outgoing) = outgoing {
+            self.managers.send(outgoing, turn);
+        }
+    }
+
+    /// A manager's answer.
+    pub(crate) fn appended(self: &Arc<Self>, appended: &Appended<'_>, turn: &mut Turn) {
+        let Some(append) = self.appends.answered(appended.ask) else { return };
+        append.origin.session.append_ends(append.origin.content.len());
+        match appended.outcome {
+            Outcome::Stored(stored) => self.stored(append, stored, turn),
+            Outcome::Refused { code, message, stored } => {
+                let code = ErrorCode::from_number(code).unwrap_or(ErrorCode::Internal);
+                self.give_up(&append, code, message, stored, turn);
+            }
+        }
+    }
+
+    fn stored(self: &Arc<Self>, append: Unanswered<Origin>, stored: link::Stored, turn: &mut Turn) {
+        let Unanswered { log, origin, .. } = append;
+        let Origin { session, seq, peer, content, began } = origin;
+        let micros = began.elapsed().as_micros() as u64;
+        self.figures.ack_micros.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
+        count(&self.figures.acked);
+        let fill = |ok: &mut protocol::command::Packet<'_>| {
+            ok.log = Some(log.as_str().to_owned().into());
+            ok.version = Some(stored.version);
+            ok.time = Some(stored.time);
+        };
+        session.ok(seq, fill, turn);
+        let origin = session.is_newer().then_some(session);
+        self.spread(&log, stored.version, stored.time, &content, origin, turn);
+        if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
+            self.spread(&peer, stored.peer_version, stored.time, &content, None, turn);
+        }
+    }
+
+    /// Pushes a stored entry to sessions here and publishes it for all others.
+    fn spread(
+        self: &Arc<Self>,
+        log: &LogName,
+        version: u64,
+        time: u64,
+        content: &Bytes,
+        origin: Option<Arc<Session>>,
+        turn: &mut Turn,
+    ) {
+        let send = Send { log: log.as_str(), version, time, content };
+        self.channels.send(log, || link::encode_send(&send), turn);
+        let entry = Entry { version: Version(version), time: Time(time), content: content.clone() };
+        self.deliver(log.as_str(), entry, origin, turn);
+    }
+
+    /// A volatile message: to those who are online, here and elsewhere.
+    pub(crate) fn send_volatile(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        log: &LogName,
+        content: &Content<'_>,
+        turn: &mut Turn,
+    ) {
+        count(&self.figures.messages_in);
+        let encode = || {
+            let content = content.to_bytes();
+            link::encode_send(&Send { log: log.as_str(), version: 0, time: 0, content: &content })
+        };
+        self.channels.send(log, encode, turn);
+        self.deliver_volatile(log.as_str(), content, Some(session), turn);
+    }
+
+    /// A message that a router brought.
+    pub(crate) fn forwarded(self: &Arc<Self>, send: &Send<'_>, turn: &mut Turn) {
+        count(&self.figures.forwarded_in);
+        if send.version == 0 {
+            if let Ok(content) = Content::parse(send.content) {
+                self.deliver_volatile(send.log, &content, None, turn);
+            }
+            return;
+        }
+        // Looked up before its content is copied: routers may know of us longer than we follow.
+        if let Some(followed) = self.followed.get(send.log) {
+            let content = Bytes::copy_from_slice(send.content);
+            let entry = Entry { version: Version(send.version), time: Time(send.time), content };
+            followed.with(self, turn, |feed, steps| feed.arrived(entry, None, Instant::now(), steps));
+        }
+    }
+
+    /// Gives up appends that nobody answered in time.
+    pub(crate) fn give_up_late_appends(&self, turn: &mut Turn) {
+        let now = Instant::now();
+        for shard in &self.appends.shards {
+            let late = shard.lock().pending.expire(now);
+            for append in late {
+                append.origin.session.append_ends(append.origin.content.len());
+                let (code, stored) = match append.stored() {
+                    Stored::No => (ErrorCode::NoManager, Stored::No),
+                    Stored::Maybe => (ErrorCode::TimedOut, Stored::Maybe),
+                };
+                self.give_up(&append, code, code.meaning(), stored, turn);
+            }
+        }
+    }
+
+    /// The message was not stored, as far as is known. An old client never sends again by itself: where trying again would have
+    /// helped, its connection ends, so that it notices.
+    fn give_up(
+        &self,
+        append: &Unanswered<Origin>,
+        code: ErrorCode,
+        why: &str,
+        stored: Stored,
+        turn: &mut Turn,
+    ) {
+        let session = &append.origin.session;
+        if session.is_newer() {
+            session.refuse_saying(append.origin.seq, code, why, Some(stored), turn);
+        } else if code.retry().is_some() {
+            session.end(DisconnectCode::Unanswered);
+        }
+    }
+
+    /// Waits until the session has no unanswered appends, or ended.
+    pub(crate) async fn answered(&self, session: &Session) {
+        while session.unanswered() > 0 && !session.state().ended {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+}

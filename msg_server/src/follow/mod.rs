@@ -1,3 +1,8 @@
-//! Logs that this msg_server follows for its sessions.
+//! Logs that this msg_server follows for its sessions: attaching, order, catching up, delivery.
 
+pub(crate) mod asker;
 pub mod feed;
+pub(crate) mod followed;
+mod pages;
+pub(crate) mod table;
+pub(crate) mod waker;

@@ -1,0 +1,283 @@
+//! Logging in, and saying from where to read.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::connection::Close;
+use mesh::outbox::Turn;
+use mesh::report;
+use protocol::code::{DisconnectCode, ErrorCode};
+use protocol::command::{Packet, name};
+use protocol::event;
+use protocol::ids::{DeviceId, LogName, UserId, Version};
+use protocol::link::request::Request as Ask;
+use protocol::link::request::{LogState, Reply};
+
+use super::commands::Request;
+use super::session::{Session, Who};
+use crate::follow::feed::From;
+use crate::server::Server;
+
+/// Without a manager, a newer client is answered after this time, with `Logs: null`.
+const MANAGER_WITHIN: Duration = Duration::from_secs(5);
+
+/// An old session is not sent what waits in its inbox for this long after its login: until then it may show by a first
+/// `CREATE_TOPIC` or `JOIN_TOPIC` that it serves topics, and takes the first frame it gets for the answer to that.
+const OLD_GRACE: Duration = Duration::from_millis(300);
+
+/// What a device is called that did not say its name.
+const UNNAMED_DEVICE: &str = "default";
+
+/// Takes a `SEND_CLIENT_ID`.
+///
+/// # Errors
+/// [`Close`] for an old client whose id cannot be one: it would understand no refusal.
+pub(super) fn log_in(
+    server: &Arc<Server>,
+    session: &Arc<Session>,
+    packet: &Packet<'_>,
+    turn: &mut Turn,
+) -> Result<(), Close> {
+    let who = match who(session, packet) {
+        Ok(who) => who,
+        Err(why) if session.is_newer() => {
+            session.refuse_saying(packet.seq, ErrorCode::BadRequest, &why, None, turn);
+            return Ok(());
+        }
+        Err(why) => return Err(Close::silently(why)),
+    };
+    if let Some(already) = session.who() {
+        if already.user != who.user || session.is_newer() {
+            session.refuse(packet.seq, ErrorCode::OtherIdentity, None, turn);
+        }
+        return Ok(());
+    }
+    session.identify(who);
+    if &*packet.cmd_name == name::SEND_CLIENT_ID_FOR_TOPIC {
+        session.state().serves_topics = true;
+    }
+    let (server, session, seq) = (Arc::clone(server), Arc::clone(session), packet.seq);
+    let task = server.shutdown.clone();
+    task.spawn(async move {
+        if session.is_newer() {
+            server.admit_newer(session, seq).await
+        } else {
+            server.admit_old(session).await
+        }
+    });
+    Ok(())
+}
+
+fn who(session: &Session, packet: &Packet<'_>) -> Result<Who, String> {
+    let name = packet.args.get(0).ok_or("SEND_CLIENT_ID needs a user id")?;
+    let user = UserId::new(name).map_err(|error| error.to_string())?;
+    let device = match &packet.device {
+        Some(device) => Some(DeviceId::new(device).map_err(|error| error.to_string())?),
+        None if session.is_newer() => Some(DeviceId::new(UNNAMED_DEVICE).map_err(|error| error.to_string())?),
+        None => None,
+    };
+    Ok(Who { inbox: LogName::inbox(&user), user, device })
+}
+
+/// What a manager told at a login.
+struct Told {
+    logs: Vec<LogState>,
+    stamp: u64,
+    revision: u64,
+}
+
+impl Server {
+    async fn admit_newer(self: Arc<Self>, session: Arc<Session>, seq: Option<u64>) {
+        let told = self.login(&session, MANAGER_WITHIN).await;
+        let mut turn = Turn::default();
+        let late = match told {
+            Ok(told) => {
+                self.enter(&session, told.as_ref(), &mut turn);
+                let json = told.as_ref().map(|told| serde_json::to_string(&told.logs).unwrap_or_default());
+                if let Some(seq) = seq {
+                    session.push(login_ok(seq, json.as_deref().unwrap_or("null")), &mut turn);
+                }
+                self.open_logs(&session, told.as_ref(), &mut turn);
+                told.is_none()
+            }
+            Err((code, message)) => {
+                session.refuse_saying(seq, code, &message, None, &mut turn);
+                session.end(DisconnectCode::Unanswered);
+                false
+            }
+        };
+        turn.flush().await;
+        if late {
+            self.admit_late(session).await;
+        }
+    }
+
+    /// A manager came after the login was answered: what was asked for meanwhile is done now.
+    async fn admit_late(self: Arc<Self>, session: Arc<Session>) {
+        loop {
+            self.managers.available().await;
+            if session.state().ended {
+                return;
+            }
+            if let Ok(Some(told)) = self.login(&session, MANAGER_WITHIN).await {
+                let mut turn = Turn::default();
+                self.open_logs(&session, Some(&told), &mut turn);
+                if session.state().resumed.is_some() {
+                    self.resume_known(&session, &mut turn);
+                }
+                return turn.flush().await;
+            }
+        }
+    }
+
+    /// An old session: its inbox is read from the delivered mark on, unless it turns out to serve topics.
+    async fn admit_old(self: Arc<Self>, session: Arc<Session>) {
+        let began = tokio::time::Instant::now();
+        let mut turn = Turn::default();
+        let told = loop {
+            match self.login(&session, MANAGER_WITHIN).await {
+                Ok(Some(told)) => break told,
+                Ok(None) if !session.state().announced => self.enter(&session, None, &mut turn),
+                Ok(None) => {}
+                Err(_) => return session.end(DisconnectCode::Unanswered),
+            }
+            turn.flush().await;
+            if session.state().ended {
+                return;
+            }
+        };
+        if !session.state().announced {
+            self.enter(&session, Some(&told), &mut turn);
+        }
+        self.see_memberships(&session, &told);
+        turn.flush().await;
+        tokio::time::sleep_until(began + OLD_GRACE).await;
+        if let (Some(inbox), Some(who)) = (told.logs.first(), session.who())
+            && !session.state().serves_topics
+        {
+            self.follow(&session, &who.inbox, From::After(inbox.cursor), &mut turn);
+            // It may have begun to serve topics in this very moment.
+            if session.state().serves_topics {
+                self.unfollow(&session, who.inbox.as_str(), &mut turn);
+            }
+        }
+        turn.flush().await;
+    }
+
+    /// Asks a manager for the user's logs; `None` if there is no manager in time.
+    async fn login(&self, session: &Session, within: Duration) -> Result<Option<Told>, (ErrorCode, String)> {
+        let Some(who) = session.who() else { return Ok(None) };
+        let ask = Ask::Login { user: who.user.clone(), device: who.device.clone() };
+        match self.managers.ask_within(within, &who.inbox, &ask).await {
+            Ok(Reply::LoggedIn { stamp, logs, revision }) => Ok(Some(Told { logs, stamp, revision })),
+            Ok(Reply::Refused { code, message }) => match ErrorCode::from_number(code) {
+                Some(code) if code.retry().is_none() => Err((code, message)),
+                _ => Ok(None),
+            },
+            Ok(_) | Err(_) => Ok(None),
+        }
+    }
+
+    /// The session is one of this msg_server's from now on; of one device's sessions the latest stays.
+    fn enter(self: &Arc<Self>, session: &Arc<Session>, told: Option<&Told>, turn: &mut Turn) {
+        session.set_stamp(told.map_or_else(|| report::now() * 1000, |told| told.stamp));
+        {
+            let mut state = session.state();
+            if state.ended {
+                return;
+            }
+            state.announced = true;
+            self.channels.session_begins(session, turn);
+        }
+        for replaced in self.sessions.enter(session) {
+            replaced.end(DisconnectCode::Replaced);
+        }
+        if session.state().ended {
+            self.sessions.leave(session);
+        }
+    }
+
+    /// Volatile messages come from now on; durable ones when the session says from where.
+    fn open_logs(self: &Arc<Self>, session: &Arc<Session>, told: Option<&Told>, turn: &mut Turn) {
+        let Some(who) = session.who() else { return };
+        self.follow(session, &who.inbox, From::Later, turn);
+        if let Some(told) = told {
+            for log in told.logs.iter().filter(|log| log.volatile) {
+                self.follow(session, &log.log, From::Later, turn);
+            }
+            self.see_memberships(session, told);
+        }
+    }
+
+    fn see_memberships(&self, session: &Session, told: &Told) {
+        session.state().known = Some(told.logs.clone());
+        if let Some(who) = session.who()
+            && let Some(inbox) = self.followed.get(who.inbox.as_str())
+        {
+            inbox.see_revision(told.revision);
+        }
+    }
+
+    /// Follows every log of the session from where `RESUME` said, or from the head that login told.
+    fn resume_known(self: &Arc<Self>, session: &Arc<Session>, turn: &mut Turn) {
+        let (known, named) = {
+            let state = session.state();
+            (state.known.clone().unwrap_or_default(), state.resumed.clone().unwrap_or_default())
+        };
+        let named: HashMap<_, _> = named.into_iter().collect();
+        for log in known.iter().filter(|log| !log.volatile) {
+            let after = named.get(&log.log).map_or(log.head, |version| Version(*version));
+            self.follow(session, &log.log, From::After(after), turn);
+        }
+    }
+}
+
+fn login_ok(seq: u64, logs: &str) -> bytes::Bytes {
+    let mut ok = event::ok(seq);
+    ok.logs = serde_json::from_str(logs).ok();
+    ok.to_bytes()
+}
+
+impl Request<'_> {
+    /// `RESUME`: from where the session wants its logs.
+    pub(super) fn resume(&self, turn: &mut Turn) {
+        let named =
+            match self.packet.logs.map(|logs| serde_json::from_str::<HashMap<LogName, u64>>(logs.get())) {
+                Some(Ok(named)) => named,
+                Some(Err(error)) => {
+                    return self.malformed(&format!("Logs names versions by log: {error}"), turn);
+                }
+                None => HashMap::new(),
+            };
+        let known = {
+            let mut state = self.session.state();
+            if state.resumed.is_some() {
+                drop(state);
+                return self.malformed("RESUME may come once per login", turn);
+            }
+            if let Some((code, why)) = state.known.as_ref().and_then(|known| objection(known, &named)) {
+                drop(state);
+                return self.session.refuse_saying(self.packet.seq, code, &why, None, turn);
+            }
+            state.resumed = Some(named.into_iter().collect());
+            state.known.is_some()
+        };
+        self.session.ok(self.packet.seq, |_| {}, turn);
+        if known {
+            self.server.resume_known(self.session, turn);
+        }
+    }
+}
+
+/// Why a session may not resume as it says.
+fn objection(known: &[LogState], named: &HashMap<LogName, u64>) -> Option<(ErrorCode, String)> {
+    named.iter().find_map(|(name, version)| match known.iter().find(|log| log.log == *name) {
+        None => Some((ErrorCode::NotYourLog, format!("{name} is not one of your logs"))),
+        Some(log) if *version > log.head.0 => {
+            let why = format!("{name} ends at version {}, before {version}: was the store replaced? Start again from what login told", log.head);
+            Some((ErrorCode::BadRequest, why))
+        }
+        Some(_) => None,
+    })
+}

@@ -1,0 +1,11 @@
+//! Clients: their sessions, and what they may ask for.
+
+pub(crate) mod commands;
+mod login;
+pub(crate) mod marks;
+mod people;
+mod reading;
+mod sending;
+pub(crate) mod session;
+pub(crate) mod sessions;
+mod topics;

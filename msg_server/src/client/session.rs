@@ -1,0 +1,243 @@
+//! One client's connection, from its first packet on.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use mesh::outbox::{NotQueued, Outbox, Turn};
+use parking_lot::{Mutex, MutexGuard};
+use protocol::code::{DisconnectCode, ErrorCode};
+use protocol::event::{self, Dialect, Stored};
+use protocol::ids::{DeviceId, LogName, UserId};
+use protocol::link::request::LogState;
+use tokio::sync::Notify;
+
+use crate::follow::followed::FollowedLog;
+use crate::server::{Server, count};
+
+/// A session: shared by the connection's task, and by whoever delivers to it.
+pub struct Session {
+    id: u64,
+    address: SocketAddr,
+    outbox: Arc<Outbox>,
+    server: Arc<Server>,
+    newer: AtomicBool,
+    heard: AtomicU32,
+    who: OnceLock<Who>,
+    /// The number of the login, greater than that of any earlier login of the user.
+    stamp: AtomicU64,
+    /// Bytes of appends that are not answered.
+    unanswered: AtomicUsize,
+    room: Notify,
+    state: Mutex<State>,
+}
+
+/// Who a session is.
+#[derive(Debug, Clone)]
+pub struct Who {
+    /// The user.
+    pub user: UserId,
+    /// The device; `None` for an old client.
+    pub device: Option<DeviceId>,
+    /// The user's inbox.
+    pub inbox: LogName,
+}
+
+/// What a session has, besides who it is.
+#[derive(Default)]
+pub struct State {
+    /// The connection ended: nothing may be added any more.
+    pub ended: bool,
+    /// The session was published on `/sysctrl/client-status`.
+    pub announced: bool,
+    /// Logs that it follows.
+    pub logs: Vec<Arc<FollowedLog>>,
+    /// The user's logs as login or a later join found them; `None` while no manager has told.
+    pub known: Option<Vec<LogState>>,
+    /// What `RESUME` named.
+    pub resumed: Option<Vec<(LogName, u64)>>,
+    /// An old session that has created or joined a topic: it gets no p2p messages any more.
+    pub serves_topics: bool,
+    /// Old sessions: topic versions that were queued, to become marks once the socket took them.
+    pub queued_marks: Vec<(LogName, u64)>,
+}
+
+impl Session {
+    pub(crate) fn new(server: &Arc<Server>, address: SocketAddr, outbox: &Arc<Outbox>) -> Arc<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        Arc::new(Self {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            address,
+            outbox: Arc::clone(outbox),
+            server: Arc::clone(server),
+            newer: AtomicBool::new(false),
+            heard: AtomicU32::new(server.seconds()),
+            who: OnceLock::new(),
+            stamp: AtomicU64::new(0),
+            unanswered: AtomicUsize::new(0),
+            room: Notify::new(),
+            state: Mutex::default(),
+        })
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// Who it is, once it is logged in.
+    pub fn who(&self) -> Option<&Who> {
+        self.who.get()
+    }
+
+    pub(crate) fn is_logged_in(&self) -> bool {
+        self.who.get().is_some()
+    }
+
+    /// Says who it is; once. False if it is somebody already.
+    pub(crate) fn identify(&self, who: Who) -> bool {
+        self.who.set(who).is_ok()
+    }
+
+    pub(crate) fn is_newer(&self) -> bool {
+        self.newer.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn become_newer(&self) {
+        self.newer.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn dialect(&self) -> Dialect {
+        if self.is_newer() { Dialect::New } else { Dialect::Old }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    pub(crate) fn stamp(&self) -> u64 {
+        self.stamp.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_stamp(&self, stamp: u64) {
+        self.stamp.store(stamp, Ordering::Relaxed);
+    }
+
+    /// The second, counted from the server's start, in which it was heard last.
+    pub(crate) fn heard(&self) -> u32 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hear(&self) {
+        self.heard.store(self.server.seconds(), Ordering::Relaxed);
+    }
+
+    /// Queues a frame; a session whose queue is full reads too slowly and is ended.
+    pub(crate) fn push(&self, frame: Bytes, turn: &mut Turn) {
+        if let Err(NotQueued::Overflow { limit }) = self.outbox.push(frame, turn) {
+            tracing::info!(address = %self.address, user = ?self.who().map(|who| &who.user), limit, "a slow reader is disconnected");
+            count(&self.server.figures.slow_readers);
+            self.outbox.cut(self.last_words(DisconnectCode::SlowReader));
+        }
+    }
+
+    /// Refuses a request; an old session hears nothing of it.
+    pub(crate) fn refuse(&self, seq: Option<u64>, code: ErrorCode, stored: Option<Stored>, turn: &mut Turn) {
+        self.refuse_saying(seq, code, code.meaning(), stored, turn);
+    }
+
+    /// As [`Session::refuse`], in other words.
+    pub(crate) fn refuse_saying(
+        &self,
+        seq: Option<u64>,
+        code: ErrorCode,
+        message: &str,
+        stored: Option<Stored>,
+        turn: &mut Turn,
+    ) {
+        count(&self.server.figures.refused);
+        if let Some(seq) = seq {
+            self.push(event::error(seq, code, message, stored), turn);
+        }
+    }
+
+    /// Answers a request with a bare `OK`, or with what `fill` puts into it.
+    pub(crate) fn ok<'a>(
+        &self,
+        seq: Option<u64>,
+        fill: impl FnOnce(&mut protocol::command::Packet<'a>),
+        turn: &mut Turn,
+    ) {
+        if let Some(seq) = seq {
+            let mut packet = event::ok(seq);
+            fill(&mut packet);
+            self.push(packet.to_bytes(), turn);
+        }
+    }
+
+    /// Ends the session: a newer one is told why.
+    pub(crate) fn end(&self, code: DisconnectCode) {
+        self.outbox.close(self.last_words(code));
+    }
+
+    fn last_words(&self, code: DisconnectCode) -> Option<Bytes> {
+        self.is_newer().then(|| event::disconnect(code))
+    }
+
+    /// Bytes of its appends that are not answered yet.
+    pub(crate) fn unanswered(&self) -> usize {
+        self.unanswered.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn append_begins(&self, bytes: usize) {
+        self.unanswered.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// An append was answered: if that is why the connection was not read, it is read again.
+    pub(crate) fn append_ends(&self, bytes: usize) {
+        let before = self.unanswered.fetch_sub(bytes, Ordering::Relaxed);
+        let bound = self.server.config.unanswered_bytes;
+        if before >= bound && before - bytes < bound {
+            self.outbox.wake();
+        }
+    }
+
+    /// The queue is empty again, or the session ended: whoever waits for room looks again.
+    pub(crate) fn has_room(&self) {
+        self.room.notify_waiters();
+    }
+
+    /// Whether everything queued was taken by the socket.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.outbox.waiting() == 0
+    }
+
+    /// Waits until pages may be queued. False if the session ended.
+    pub(crate) async fn wait_for_room(&self) -> bool {
+        let low = self.server.config.session_queue_bytes / 4;
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if self.state.lock().ended || self.outbox.is_closing() {
+                return false;
+            }
+            if self.outbox.waiting() <= low {
+                return true;
+            }
+            room.await;
+        }
+    }
+}
+
+impl PartialEq for Session {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
+impl std::fmt::Debug for Session {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Session").field("id", &self.id).field("who", &self.who).finish_non_exhaustive()
+    }
+}

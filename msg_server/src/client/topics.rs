@@ -1,0 +1,278 @@
+//! Topics: creating, joining, leaving; and keeping the sessions of one user alike.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::outbox::Turn;
+use protocol::code::{DisconnectCode, ErrorCode};
+use protocol::command::{Packet, name};
+use protocol::ids::{LogName, TopicName, UserId, Version};
+use protocol::link::request::Request as Ask;
+use protocol::link::request::{LogState, Notice, Reply};
+use serde_json::value::to_raw_value;
+
+use super::commands::Request;
+use super::session::{Session, Who};
+use crate::follow::feed::From;
+use crate::server::Server;
+
+/// How long a manager may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// How often a topic that an old client waits for is looked for again.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// Of what an old client missed in a topic, so many of the newest are sent.
+const OLD_CATCH_UP: u64 = 100;
+
+impl Request<'_> {
+    /// `CREATE_TOPIC [topic]` and `JOIN_TOPIC [topic]`.
+    pub(super) fn join_topic(&self, turn: &mut Turn) {
+        if !self.session.is_newer() {
+            self.serve_topics(turn);
+        }
+        let topic = match TopicName::new(self.arg(0)) {
+            Ok(topic) => topic,
+            Err(error) => return self.malformed(&error.to_string(), turn),
+        };
+        let joining = Joining {
+            session: Arc::clone(self.session),
+            who: self.who.clone(),
+            seq: self.packet.seq,
+            create: &*self.packet.cmd_name == name::CREATE_TOPIC,
+            volatile: self.packet.volatile == Some(true),
+            topic,
+        };
+        let server = Arc::clone(self.server);
+        let newer = self.session.is_newer();
+        self.server.shutdown.spawn(async move {
+            if newer { joining.run(&server).await } else { joining.run_old(&server).await }
+        });
+    }
+
+    /// From its first topic on an old session gets no p2p messages.
+    fn serve_topics(&self, turn: &mut Turn) {
+        self.session.state().serves_topics = true;
+        self.server.unfollow(self.session, self.who.inbox.as_str(), turn);
+    }
+
+    /// `LEAVE_TOPIC [topic]`.
+    pub(super) fn leave_topic(&self, turn: &mut Turn) {
+        let Ok(topic) = TopicName::new(self.arg(0)) else {
+            return self.refuse(ErrorCode::UnknownTopic, turn);
+        };
+        let (server, session, user) =
+            (Arc::clone(self.server), Arc::clone(self.session), self.who.user.clone());
+        let seq = self.packet.seq;
+        self.server.shutdown.spawn(async move {
+            let log = LogName::topic(&topic);
+            let ask = Ask::LeaveTopic { topic, user: user.clone() };
+            let reply = server.managers.ask_within(ANSWER_WITHIN, &log, &ask).await;
+            let mut turn = Turn::default();
+            match reply {
+                Ok(Reply::Left) => {
+                    server.forget(&session, &log, &mut turn);
+                    session.ok(seq, |_| {}, &mut turn);
+                    server.membership_changed(&user, &mut turn);
+                }
+                other => session.refuse(seq, refusal(other.ok()), None, &mut turn),
+            }
+            turn.flush().await;
+        });
+    }
+}
+
+/// A topic that a session wants to be a member of.
+struct Joining {
+    session: Arc<Session>,
+    who: Who,
+    seq: Option<u64>,
+    create: bool,
+    volatile: bool,
+    topic: TopicName,
+}
+
+impl Joining {
+    fn log(&self) -> LogName {
+        LogName::topic(&self.topic)
+    }
+
+    async fn ask(&self, server: &Server) -> Option<Reply> {
+        let (topic, user) = (self.topic.clone(), self.who.user.clone());
+        let ask = if self.create {
+            Ask::CreateTopic { topic, user, volatile: self.volatile }
+        } else {
+            Ask::JoinTopic { topic, user, device: self.who.device.clone() }
+        };
+        server.managers.ask_within(ANSWER_WITHIN, &self.log(), &ask).await.ok()
+    }
+
+    async fn run(self, server: &Arc<Server>) {
+        let reply = self.ask(server).await;
+        let mut turn = Turn::default();
+        match reply {
+            Some(Reply::Joined { log, already }) => {
+                self.answer(server, &log, &mut turn);
+                server.adopt(&self.session, &log, &mut turn);
+                if !already {
+                    server.membership_changed(&self.who.user, &mut turn);
+                }
+            }
+            other => self.session.refuse(self.seq, refusal(other), None, &mut turn),
+        }
+        turn.flush().await;
+    }
+
+    fn answer(&self, server: &Server, log: &LogState, turn: &mut Turn) {
+        let fill = |ok: &mut Packet<'_>| {
+            ok.log = Some(log.log.to_string().into());
+            ok.first = Some(log.first.0);
+            ok.head = Some(log.head.0);
+            ok.volatile = log.volatile.then_some(true);
+            ok.addr = Some(server.address().to_owned().into());
+        };
+        self.session.ok(self.seq, fill, turn);
+    }
+
+    /// For an old session: a creation is never answered; a join is answered as soon as there is the topic, and the session
+    /// closed if it does not come to be.
+    async fn run_old(self, server: &Arc<Server>) {
+        let deadline = tokio::time::Instant::now() + server.config.old_client_hold;
+        loop {
+            match self.ask(server).await {
+                Some(Reply::Joined { already, .. }) if self.create => {
+                    return self.tell_others(server, already).await;
+                }
+                Some(Reply::Joined { log, already }) => {
+                    self.locate(server, &log).await;
+                    return self.tell_others(server, already).await;
+                }
+                Some(Reply::Refused { code, .. }) if self.create && code < 5000 => return,
+                _ if tokio::time::Instant::now() >= deadline => {
+                    return self.session.end(DisconnectCode::Unanswered);
+                }
+                _ if self.session.state().ended => return,
+                _ => tokio::time::sleep(LOOK_AGAIN).await,
+            }
+        }
+    }
+
+    async fn tell_others(&self, server: &Arc<Server>, already: bool) {
+        if !already {
+            let mut turn = Turn::default();
+            server.membership_changed(&self.who.user, &mut turn);
+            turn.flush().await;
+        }
+    }
+
+    /// Answers an old `JOIN_TOPIC`; what was missed follows.
+    async fn locate(&self, server: &Arc<Server>, log: &LogState) {
+        let mut turn = Turn::default();
+        let located = Packet::new(name::LOCATE_TOPIC_MSG_ADDR, [server.address(), self.topic.as_str()]);
+        self.session.push(located.to_bytes(), &mut turn);
+        let newest = Version(log.head.0.saturating_sub(OLD_CATCH_UP));
+        let from = if log.volatile { From::Later } else { From::After(log.cursor.max(newest)) };
+        server.know(&self.session, log);
+        server.follow(&self.session, &log.log, from, &mut turn);
+        turn.flush().await;
+    }
+}
+
+/// The code under which something is refused that was not answered as hoped.
+pub(super) fn refusal(reply: Option<Reply>) -> ErrorCode {
+    match reply {
+        Some(Reply::Refused { code, .. }) => ErrorCode::from_number(code).unwrap_or(ErrorCode::Internal),
+        Some(_) => ErrorCode::Internal,
+        None => ErrorCode::NoManager,
+    }
+}
+
+impl Server {
+    fn know(&self, session: &Session, log: &LogState) {
+        let mut state = session.state();
+        let known = state.known.get_or_insert_with(Vec::new);
+        known.retain(|other| other.log != log.log);
+        known.push(log.clone());
+    }
+
+    /// A newer session's user is a member of one more topic: it is read from its head on, once the session has resumed.
+    fn adopt(self: &Arc<Self>, session: &Arc<Session>, log: &LogState, turn: &mut Turn) {
+        self.know(session, log);
+        if log.volatile {
+            self.follow(session, &log.log, From::Later, turn);
+        } else if session.state().resumed.is_some() {
+            self.follow(session, &log.log, From::After(log.head), turn);
+        }
+    }
+
+    fn forget(self: &Arc<Self>, session: &Arc<Session>, log: &LogName, turn: &mut Turn) {
+        if let Some(known) = &mut session.state().known {
+            known.retain(|other| other.log != *log);
+        }
+        self.unfollow(session, log.as_str(), turn);
+    }
+
+    /// A membership changed through a session here: the user's other sessions, here and elsewhere, look again.
+    fn membership_changed(self: &Arc<Self>, user: &UserId, turn: &mut Turn) {
+        self.refresh_memberships(user.clone());
+        self.notify(&Notice::MembershipChanged { user: user.clone() }, turn);
+    }
+
+    /// Reads the user's memberships and has the user's sessions here follow just those.
+    pub(crate) fn refresh_memberships(self: &Arc<Self>, user: UserId) {
+        let server = Arc::clone(self);
+        self.shutdown.spawn(async move {
+            let inbox = LogName::inbox(&user);
+            let ask = Ask::Topics { user: user.clone() };
+            let Ok(Reply::Topics { topics }) = server.managers.ask_within(ANSWER_WITHIN, &inbox, &ask).await
+            else {
+                return;
+            };
+            let mut turn = Turn::default();
+            for session in server.sessions.of(user.as_str()) {
+                server.align(&session, &topics, &mut turn);
+            }
+            turn.flush().await;
+        });
+    }
+
+    fn align(self: &Arc<Self>, session: &Arc<Session>, topics: &[LogState], turn: &mut Turn) {
+        let Some(known) = session.state().known.clone() else { return };
+        let is_topic = |log: &&LogState| log.log.topic_name().is_some();
+        for gone in
+            known.iter().filter(is_topic).filter(|known| !topics.iter().any(|topic| topic.log == known.log))
+        {
+            self.forget(session, &gone.log, turn);
+        }
+        if session.is_newer() {
+            for new in topics.iter().filter(|topic| !known.iter().any(|known| known.log == topic.log)) {
+                self.adopt(session, new, turn);
+            }
+        }
+    }
+}
+
+impl Request<'_> {
+    /// `TOPICS []`.
+    pub(super) fn topics(&self, _turn: &mut Turn) {
+        let (server, session, who) = (Arc::clone(self.server), Arc::clone(self.session), self.who.clone());
+        let seq = self.packet.seq;
+        self.server.shutdown.spawn(async move {
+            let ask = Ask::Topics { user: who.user.clone() };
+            let reply = server.managers.ask_within(ANSWER_WITHIN, &who.inbox, &ask).await.ok();
+            let mut turn = Turn::default();
+            match reply {
+                Some(Reply::Topics { topics }) => {
+                    let json = to_raw_value(&topics).ok();
+                    if let Some(seq) = seq {
+                        let mut ok = protocol::event::ok(seq);
+                        ok.topics = json.as_deref();
+                        session.push(ok.to_bytes(), &mut turn);
+                    }
+                }
+                other => session.refuse(seq, refusal(other), None, &mut turn),
+            }
+            turn.flush().await;
+        });
+    }
+}

@@ -1,0 +1,118 @@
+//! The question "anything after v?": asked for a log when it is attached to, when something may have been missed, and, as the
+//! net under all pushes, about once a minute; in batches by owner.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mesh::link::LinkId;
+use mesh::outbox::Turn;
+use parking_lot::Mutex;
+use protocol::link::request::{LogBounds, Reply, Request};
+use tokio::sync::Notify;
+
+use super::followed::FollowedLog;
+use super::table::SHARDS;
+use crate::server::Server;
+
+/// Logs in one question.
+const BATCH: usize = 500;
+
+/// After a question that failed.
+const AGAIN: Duration = Duration::from_millis(100);
+
+/// Logs that wait to be asked for.
+#[derive(Default)]
+pub(crate) struct Asker {
+    waiting: Mutex<Vec<Arc<FollowedLog>>>,
+    some: Notify,
+}
+
+impl Asker {
+    /// Has the log's owner asked.
+    pub(crate) fn add(&self, log: Arc<FollowedLog>) {
+        self.waiting.lock().push(log);
+        self.some.notify_one();
+    }
+}
+
+impl Server {
+    /// Asks for whatever waits, as soon as there is a manager.
+    pub(crate) async fn ask_owners(self: Arc<Self>) {
+        loop {
+            self.asker.some.notified().await;
+            self.managers.available().await;
+            let waiting = std::mem::take(&mut *self.asker.waiting.lock());
+            let mut by_owner: HashMap<Option<LinkId>, Vec<Arc<FollowedLog>>> = HashMap::new();
+            for log in waiting {
+                by_owner
+                    .entry(self.managers.owner(log.name()).map(|manager| manager.link()))
+                    .or_default()
+                    .push(log);
+            }
+            for logs in by_owner.into_values() {
+                for batch in logs.chunks(BATCH) {
+                    tokio::spawn(Arc::clone(&self).ask_batch(batch.to_vec()));
+                }
+            }
+        }
+    }
+
+    async fn ask_batch(self: Arc<Self>, logs: Vec<Arc<FollowedLog>>) {
+        let names = logs.iter().map(|log| log.name().clone()).collect();
+        let asked = self.managers.ask(logs[0].name(), &Request::Bounds { logs: names }).await;
+        match asked {
+            Ok(Reply::Bounds { bounds }) if bounds.len() == logs.len() => {
+                let mut turn = Turn::default();
+                for (log, bounds) in logs.iter().zip(bounds) {
+                    self.heard_bounds(log, bounds, &mut turn);
+                }
+                turn.flush().await;
+            }
+            other => {
+                tracing::debug!(?other, "the bounds of {} logs were not told; asking again", logs.len());
+                tokio::time::sleep(AGAIN).await;
+                logs.into_iter().for_each(|log| self.asker.add(log));
+            }
+        }
+    }
+
+    fn heard_bounds(self: &Arc<Self>, log: &Arc<FollowedLog>, bounds: LogBounds, turn: &mut Turn) {
+        log.with(self, turn, |feed, steps| feed.bounds(bounds.head, Instant::now(), steps));
+        if let Some(user) = log.name().user()
+            && log.see_revision(bounds.revision) != bounds.revision
+        {
+            self.refresh_memberships(user);
+        }
+    }
+
+    /// Asks for every followed log within each `AskInterval`, one share of them after another.
+    pub(crate) async fn ask_slowly(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(self.config.ask_interval / SHARDS as u32);
+        let mut shard = 0;
+        loop {
+            ticks.tick().await;
+            self.recheck(&self.followed.of_shard(shard)).await;
+            shard += 1;
+        }
+    }
+
+    /// Something may have been missed in any log: asks for all.
+    pub(crate) fn recheck_all(self: &Arc<Self>) {
+        let server = Arc::clone(self);
+        self.shutdown.spawn(async move {
+            for shard in 0..SHARDS {
+                server.recheck(&server.followed.of_shard(shard)).await;
+                tokio::task::yield_now().await;
+            }
+        });
+    }
+
+    async fn recheck(self: &Arc<Self>, logs: &[Arc<FollowedLog>]) {
+        let mut turn = Turn::default();
+        for log in logs {
+            log.with(self, &mut turn, |feed, steps| feed.recheck(steps));
+        }
+        turn.flush().await;
+    }
+}

@@ -1,0 +1,282 @@
+//! A followed log: its feed, and the sessions that it is delivered to.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use mesh::outbox::Turn;
+use parking_lot::Mutex;
+use protocol::content::{Content, Entry};
+use protocol::event::{self, Dialect};
+use protocol::ids::{LogKind, LogName, Version};
+
+use super::feed::{Feed, From, Steps, Whom};
+use crate::client::session::Session;
+use crate::server::{Server, count};
+
+/// A log that at least one session here follows.
+pub struct FollowedLog {
+    name: LogName,
+    /// For an inbox: the count of membership changes that its sessions have seen.
+    revision: AtomicU64,
+    state: Mutex<State>,
+}
+
+enum State {
+    /// Nobody has joined yet.
+    New,
+    /// It is followed.
+    Followed(Feed<Arc<Session>>),
+    /// The last reader went: it is out of the table, and whoever still holds it looks there again.
+    Ended,
+}
+
+/// What a feed wants done once its lock is free.
+enum Todo {
+    Ask,
+    Read(Whom<Arc<Session>>, Version),
+    Wake(Instant),
+}
+
+impl FollowedLog {
+    pub(super) fn new(name: LogName) -> Self {
+        Self { name, revision: AtomicU64::new(0), state: Mutex::new(State::New) }
+    }
+
+    /// The log's name.
+    pub fn name(&self) -> &LogName {
+        &self.name
+    }
+
+    /// Remembers how many membership changes were seen; the count before.
+    pub(crate) fn see_revision(&self, revision: u64) -> u64 {
+        self.revision.swap(revision, Ordering::Relaxed)
+    }
+
+    /// Runs `act` on the feed, if the log is still followed, and does what follows from it.
+    pub(crate) fn with(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        turn: &mut Turn,
+        act: impl FnOnce(&mut Feed<Arc<Session>>, &mut Delivery<'_>),
+    ) -> bool {
+        let mut delivery = Delivery::new(server, &self.name, turn);
+        let followed = match &mut *self.state.lock() {
+            State::Followed(feed) => {
+                act(feed, &mut delivery);
+                true
+            }
+            State::New | State::Ended => false,
+        };
+        let todo = delivery.todo;
+        self.carry_out(server, todo);
+        followed
+    }
+
+    /// A reader joins. False if the log ended meanwhile: look it up again.
+    fn join(
+        self: &Arc<Self>,
+        server: &Arc<Server>,
+        session: &Arc<Session>,
+        from: From,
+        turn: &mut Turn,
+    ) -> bool {
+        let mut delivery = Delivery::new(server, &self.name, turn);
+        let mut state = self.state.lock();
+        if let State::New = *state {
+            let unconfirmed = server.channels.follow(self, delivery.turn);
+            let feed = Feed::new(server.config.hole_wait, unconfirmed, &mut delivery);
+            *state = State::Followed(feed);
+        }
+        let State::Followed(feed) = &mut *state else { return false };
+        feed.join(Arc::clone(session), from, &mut delivery);
+        drop(state);
+        let todo = delivery.todo;
+        self.carry_out(server, todo);
+        true
+    }
+
+    /// A reader goes; the last one ends the following.
+    fn leave(self: &Arc<Self>, server: &Arc<Server>, session: &Arc<Session>, turn: &mut Turn) {
+        let mut state = self.state.lock();
+        let State::Followed(feed) = &mut *state else { return };
+        if feed.leave(session) {
+            *state = State::Ended;
+            server.followed.remove(self);
+            server.channels.unfollow(self, turn);
+        }
+    }
+
+    fn carry_out(self: &Arc<Self>, server: &Arc<Server>, todo: Vec<Todo>) {
+        for todo in todo {
+            match todo {
+                Todo::Ask => server.asker.add(Arc::clone(self)),
+                Todo::Read(whom, after) => {
+                    server.shutdown.spawn(Arc::clone(server).read_for(Arc::clone(self), whom, after));
+                }
+                Todo::Wake(at) => server.waker.add(at, Arc::clone(self)),
+            }
+        }
+    }
+}
+
+impl Server {
+    /// The session reads the log from there on.
+    pub(crate) fn follow(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        log: &LogName,
+        from: From,
+        turn: &mut Turn,
+    ) {
+        let followed = loop {
+            let followed = self.followed.get_or_insert(log);
+            if session.state().logs.iter().any(|other| Arc::ptr_eq(other, &followed)) {
+                followed.with(self, turn, |feed, steps| feed.resume(session, from, steps));
+                return;
+            }
+            if followed.join(self, session, from, turn) {
+                break followed;
+            }
+        };
+        let mut state = session.state();
+        if state.ended {
+            drop(state);
+            followed.leave(self, session, turn);
+        } else {
+            state.logs.push(followed);
+        }
+    }
+
+    /// The session reads the log no longer.
+    pub(crate) fn unfollow(self: &Arc<Self>, session: &Arc<Session>, log: &str, turn: &mut Turn) {
+        let mut state = session.state();
+        let Some(index) = state.logs.iter().position(|followed| followed.name().as_str() == log) else {
+            return;
+        };
+        let followed = state.logs.swap_remove(index);
+        drop(state);
+        followed.leave(self, session, turn);
+    }
+
+    /// The connection ended: nothing is delivered to it any more.
+    pub(crate) fn session_ended(self: &Arc<Self>, session: &Arc<Session>, turn: &mut Turn) {
+        let (logs, announced) = {
+            let mut state = session.state();
+            state.ended = true;
+            (std::mem::take(&mut state.logs), state.announced)
+        };
+        session.has_room();
+        for followed in logs {
+            followed.leave(self, session, turn);
+        }
+        self.sessions.leave(session);
+        if announced {
+            self.channels.session_ends(session, turn);
+        }
+        self.settle_marks(session);
+    }
+
+    /// A durable entry is there: `origin` is the session whose answer is its delivery.
+    pub(crate) fn deliver(
+        self: &Arc<Self>,
+        log: &str,
+        entry: Entry,
+        origin: Option<Arc<Session>>,
+        turn: &mut Turn,
+    ) {
+        if let Some(followed) = self.followed.get(log) {
+            followed.with(self, turn, |feed, steps| feed.arrived(entry, origin, Instant::now(), steps));
+        }
+    }
+
+    /// A volatile message is there, for everyone here who reads the log but its sender.
+    pub(crate) fn deliver_volatile(
+        self: &Arc<Self>,
+        log: &str,
+        content: &Content<'_>,
+        origin: Option<&Arc<Session>>,
+        turn: &mut Turn,
+    ) {
+        let Some(followed) = self.followed.get(log) else { return };
+        let State::Followed(feed) = &*followed.state.lock() else { return };
+        let mut frames = Frames::default();
+        for session in feed.readers().filter(|session| Some(*session) != origin) {
+            let frame =
+                frames.of(session.dialect(), || event::volatile(session.dialect(), &followed.name, content));
+            if let Some(frame) = frame {
+                count(&self.figures.deliveries);
+                session.push(frame, turn);
+            }
+        }
+    }
+}
+
+/// One message's frames, made at most once for each dialect.
+#[derive(Default)]
+struct Frames {
+    old: Option<Option<Bytes>>,
+    new: Option<Option<Bytes>>,
+}
+
+impl Frames {
+    fn of(&mut self, dialect: Dialect, make: impl FnOnce() -> Option<Bytes>) -> Option<Bytes> {
+        let slot = match dialect {
+            Dialect::Old => &mut self.old,
+            Dialect::New => &mut self.new,
+        };
+        slot.get_or_insert_with(make).clone()
+    }
+}
+
+/// Carries out what a feed decides: pushes at once, the rest when the feed's lock is free.
+pub(crate) struct Delivery<'a> {
+    server: &'a Server,
+    log: &'a LogName,
+    turn: &'a mut Turn,
+    version: Version,
+    frames: Frames,
+    todo: Vec<Todo>,
+}
+
+impl<'a> Delivery<'a> {
+    fn new(server: &'a Server, log: &'a LogName, turn: &'a mut Turn) -> Self {
+        Self { server, log, turn, version: Version::ZERO, frames: Frames::default(), todo: Vec::new() }
+    }
+}
+
+impl Steps<Arc<Session>> for Delivery<'_> {
+    fn push(&mut self, reader: &Arc<Session>, entry: &Entry) {
+        if self.version != entry.version {
+            self.version = entry.version;
+            self.frames = Frames::default();
+        }
+        let dialect = reader.dialect();
+        if let Some(frame) = self.frames.of(dialect, || event::pushed(dialect, self.log, entry, None)) {
+            count(&self.server.figures.deliveries);
+            reader.push(frame, self.turn);
+        }
+        if dialect == Dialect::Old && matches!(self.log.kind(), LogKind::Topic(_)) {
+            reader.note_queued(self.log, entry.version);
+        }
+    }
+
+    fn gap(&mut self, reader: &Arc<Session>, after: Version, upto: Version) {
+        if reader.dialect() == Dialect::New {
+            reader.push(event::gap(self.log, after, upto, None), self.turn);
+        }
+    }
+
+    fn ask(&mut self) {
+        self.todo.push(Todo::Ask);
+    }
+
+    fn read(&mut self, whom: Whom<Arc<Session>>, after: Version) {
+        self.todo.push(Todo::Read(whom, after));
+    }
+
+    fn wake(&mut self, at: Instant) {
+        self.todo.push(Todo::Wake(at));
+    }
+}

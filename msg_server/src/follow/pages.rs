@@ -1,0 +1,80 @@
+//! Reads pages of a log for a feed: for a hole, or for a reader that is behind.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mesh::outbox::Turn;
+use protocol::code::ErrorCode;
+use protocol::ids::Version;
+
+use super::feed::Whom;
+use super::followed::FollowedLog;
+use crate::client::session::Session;
+use crate::links::managers::{OwnedPage, PageBounds};
+use crate::server::Server;
+
+/// Waits between attempts while no manager answers, or answers with less than must be there.
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
+impl Server {
+    /// Reads one page and hands it to the feed, however long it takes for a manager to answer; gives up when nobody wants it any more.
+    pub(crate) async fn read_for(
+        self: Arc<Self>,
+        log: Arc<FollowedLog>,
+        whom: Whom<Arc<Session>>,
+        after: Version,
+    ) {
+        let mut wait = FIRST_WAIT;
+        loop {
+            if let Whom::Reader(session) = &whom
+                && !session.wait_for_room().await
+            {
+                return;
+            }
+            match self.page(&log, &whom, after).await {
+                Some(page) if page.refused == 0 && !(page.entries.is_empty() && page.head > after) => {
+                    return self.hand_page(&log, whom, page).await;
+                }
+                Some(page) if is_final(page.refused) => return self.refused(&log, &whom).await,
+                _ => {}
+            }
+            if !log.with(&self, &mut Turn::default(), |_, _| {}) {
+                return;
+            }
+            tokio::time::sleep(wait).await;
+            wait = (wait * 2).min(LONGEST_WAIT);
+        }
+    }
+
+    async fn page(&self, log: &FollowedLog, whom: &Whom<Arc<Session>>, after: Version) -> Option<OwnedPage> {
+        let reader = match whom {
+            Whom::Reader(session) => session.who().map(|who| who.user.as_str()),
+            Whom::Feed => None,
+        };
+        let max_bytes = (self.config.session_queue_bytes / 8) as u64;
+        let bounds = PageBounds { after, max_entries: 1000, max_bytes };
+        self.managers.read(log.name(), reader, bounds).await.ok()
+    }
+
+    async fn hand_page(self: &Arc<Self>, log: &Arc<FollowedLog>, whom: Whom<Arc<Session>>, page: OwnedPage) {
+        let mut turn = Turn::default();
+        log.with(self, &mut turn, |feed, steps| {
+            feed.page(whom, &page.entries, page.head, Instant::now(), steps)
+        });
+        turn.flush().await;
+    }
+
+    /// The reader may not read this log any more.
+    async fn refused(self: &Arc<Self>, log: &FollowedLog, whom: &Whom<Arc<Session>>) {
+        if let Whom::Reader(session) = whom {
+            let mut turn = Turn::default();
+            self.unfollow(session, log.name().as_str(), &mut turn);
+            turn.flush().await;
+        }
+    }
+}
+
+fn is_final(refused: u16) -> bool {
+    ErrorCode::from_number(refused).is_some_and(|code| code.retry().is_none())
+}

@@ -1,0 +1,173 @@
+//! Our end of a link: what the other process sends, and what follows from it.
+
+use std::sync::Arc;
+
+use mesh::connection::Close;
+use mesh::link::{Greeting, LinkId, Pulse};
+use mesh::outbox::{Outbox, Turn};
+use protocol::channel::Channel;
+use protocol::code::DisconnectCode;
+use protocol::command::{Packet, name};
+use protocol::link::Frame;
+use protocol::link::request::Notice;
+use tokio::time::Instant;
+
+use super::channels::Confirmed;
+use super::managers::Manager;
+use crate::server::Server;
+
+/// A link whose other side has proved itself.
+pub(crate) struct LinkEnd {
+    id: LinkId,
+    greeting: Greeting,
+    outbox: Arc<Outbox>,
+    pulse: Pulse,
+    manager: Option<Arc<Manager>>,
+}
+
+impl LinkEnd {
+    pub(crate) fn new(server: &Server, greeting: Greeting, outbox: &Arc<Outbox>) -> Self {
+        tracing::info!("the {} {} has linked", greeting.role, greeting.uuid);
+        let pulse = Pulse::new(server.config.monitor_beat_time, Instant::now());
+        Self { id: LinkId::fresh(), greeting, outbox: Arc::clone(outbox), pulse, manager: None }
+    }
+
+    /// When [`LinkEnd::beat`] is due.
+    pub(crate) fn due(&self) -> Instant {
+        self.pulse.due()
+    }
+
+    /// Says something, so that the other side knows us alive.
+    ///
+    /// # Errors
+    /// [`Close`] if it was silent for too long, or its queue is full.
+    pub(crate) fn beat(&mut self, turn: &mut Turn) -> Result<(), Close> {
+        let ping = self.pulse.beat(Instant::now())?;
+        self.outbox.push(ping, turn).map_err(|error| Close::silently(error.to_string()))
+    }
+
+    /// Takes a frame.
+    ///
+    /// # Errors
+    /// [`Close`] if it cannot be read, or is not the other side's to send.
+    pub(crate) fn frame(
+        &mut self,
+        server: &Arc<Server>,
+        body: &[u8],
+        whole: &[u8],
+        turn: &mut Turn,
+    ) -> Result<(), Close> {
+        self.pulse.heard(Instant::now());
+        let frame =
+            Frame::parse(body).map_err(|error| Close::silently(format!("an unreadable frame: {error}")))?;
+        match frame {
+            Frame::Packet(body) => return self.packet(server, body, turn),
+            Frame::Send(send) => server.forwarded(&send, turn),
+            Frame::Appended(appended) if self.manager.is_some() => server.appended(&appended, turn),
+            Frame::Page(page) => self.with_manager(|manager| manager.paged(&page)),
+            Frame::Answer(ask, json) => self.with_manager(|manager| manager.replied(ask, json)),
+            Frame::Confirm(confirm) => {
+                let confirmed = server.channels.confirm(self.id, confirm);
+                server.confirmed(confirmed, turn);
+            }
+            Frame::Report(_) => {
+                server.channels.publish(Channel::Monitor, &bytes::Bytes::copy_from_slice(whole), turn)
+            }
+            Frame::Notice(json) => server.noticed(json, turn),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn with_manager(&self, act: impl FnOnce(&Manager)) {
+        if let Some(manager) = &self.manager {
+            act(manager);
+        }
+    }
+
+    fn packet(&mut self, server: &Arc<Server>, body: &[u8], turn: &mut Turn) -> Result<(), Close> {
+        let packet = Packet::parse(body).map_err(|error| Close::silently(error.to_string()))?;
+        if &*packet.cmd_name != name::SUBSCRIBE_CHANNEL {
+            return Ok(());
+        }
+        let wanted = packet.args.get(0).unwrap_or_default();
+        let Some(channel) = Channel::named(wanted) else {
+            tracing::warn!(
+                "the {} {} wants the channel {wanted:?}, which there is not",
+                self.greeting.role,
+                self.greeting.uuid
+            );
+            return Ok(());
+        };
+        if channel == Channel::StoreMessage {
+            self.become_manager(server, turn)?;
+        }
+        server.channels.subscribe(self.id, &self.greeting, &self.outbox, channel, turn);
+        if channel == Channel::Monitor {
+            server.report(turn);
+        }
+        Ok(())
+    }
+
+    fn become_manager(&mut self, server: &Arc<Server>, turn: &mut Turn) -> Result<(), Close> {
+        if let Err(why) = server.managers.admit_store(&self.greeting.store) {
+            tracing::error!("{why}");
+            let number = DisconnectCode::LinkRefused.number().to_string();
+            let last = Packet::new(name::DISCONNECT, [&why, &number, ""]).to_bytes();
+            return Err(Close::saying(why, last));
+        }
+        self.manager = Some(server.managers.enter(self.id, &self.greeting.uuid, &self.outbox));
+        server.managers_changed(turn);
+        Ok(())
+    }
+
+    /// The link ended.
+    pub(crate) fn ended(&mut self, server: &Arc<Server>, turn: &mut Turn) {
+        tracing::info!("the link of the {} {} ended", self.greeting.role, self.greeting.uuid);
+        if let Some(manager) = &self.manager {
+            server.managers.leave(manager);
+            server.managers_changed(turn);
+        }
+        let confirmed = server.channels.unsubscribe(self.id);
+        server.confirmed(confirmed, turn);
+    }
+}
+
+impl Server {
+    fn managers_changed(self: &Arc<Self>, turn: &mut Turn) {
+        for outgoing in self.appends.managers_changed(&self.managers.links()) {
+            self.managers.send(outgoing, turn);
+        }
+        if !self.managers.is_empty() {
+            self.recheck_all();
+        }
+        self.report(turn);
+    }
+
+    fn confirmed(self: &Arc<Self>, confirmed: Confirmed, turn: &mut Turn) {
+        for followed in confirmed.followed {
+            followed.with(self, turn, |feed, steps| feed.confirmed(steps));
+        }
+        if confirmed.recheck {
+            self.recheck_all();
+        }
+    }
+
+    fn noticed(self: &Arc<Self>, json: &[u8], turn: &mut Turn) {
+        match serde_json::from_slice(json) {
+            Ok(Notice::PeerChanged { .. }) => self.recheck_all(),
+            Ok(Notice::SessionBegan { user, device: Some(device), stamp }) => {
+                for session in self.sessions.replaced_by(&user, &device, stamp) {
+                    session.end(DisconnectCode::Replaced);
+                }
+            }
+            Ok(Notice::MembershipChanged { user }) => self.refresh_memberships(user),
+            Ok(Notice::Receipt { user, peer, id, mark }) => {
+                self.deliver_receipt(&user, &peer, &id, mark, turn)
+            }
+            Ok(Notice::Online { ask, users }) => self.questions.answered(ask, users),
+            Ok(Notice::SessionBegan { device: None, .. } | Notice::WhoIsOnline { .. }) => {}
+            Err(error) => tracing::debug!(%error, "news of a later version"),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The other processes: routers, managers, monitors and gateways, who have dialled us.
+
+pub(crate) mod channels;
+pub(crate) mod end;
+pub(crate) mod managers;
+pub(crate) mod online;

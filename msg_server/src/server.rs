@@ -1,0 +1,258 @@
+//! What all parts of a msg_server share, and its life from start to drain.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use mesh::config::{MsgServerConfig, RoleConfig};
+use mesh::health::Health;
+use mesh::link::Secrecy;
+use mesh::listener::{self, Census, Limits};
+use mesh::outbox::Turn;
+use mesh::process::Shutdown;
+use mesh::report::Identity;
+use protocol::channel::Channel;
+use protocol::code::DisconnectCode;
+use protocol::link::Frame;
+use serde_json::{Map, Value};
+use tokio::net::TcpListener;
+
+use crate::append::Appends;
+use crate::client::sessions::Sessions;
+use crate::follow::asker::Asker;
+use crate::follow::table::FollowedLogs;
+use crate::follow::waker::Waker;
+use crate::links::channels::Channels;
+use crate::links::managers::Managers;
+use crate::links::online::Questions;
+use crate::peer::Door;
+
+/// Why a msg_server could not run.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The listener has no address.
+    #[error("the listener has no address: {0}")]
+    Listener(#[from] std::io::Error),
+}
+
+/// Everything that the parts of one msg_server share.
+pub struct Server {
+    pub(crate) config: MsgServerConfig,
+    pub(crate) identity: Identity,
+    pub(crate) secrecy: Secrecy,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) started: Instant,
+    pub(crate) census: Arc<Census>,
+    pub(crate) sessions: Sessions,
+    pub(crate) appends: Appends,
+    pub(crate) followed: FollowedLogs,
+    pub(crate) asker: Asker,
+    pub(crate) waker: Waker,
+    pub(crate) channels: Channels,
+    pub(crate) managers: Managers,
+    pub(crate) questions: Questions,
+    pub(crate) figures: Figures,
+}
+
+/// Counters since the start.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Messages that clients sent, durable and volatile.
+    pub(crate) messages_in: AtomicU64,
+    /// Frames with a message that were queued for clients.
+    pub(crate) deliveries: AtomicU64,
+    /// Messages that routers brought.
+    pub(crate) forwarded_in: AtomicU64,
+    /// Durable messages that were acknowledged.
+    pub(crate) acked: AtomicU64,
+    /// Sum of the time from send to acknowledgement, in microseconds.
+    pub(crate) ack_micros: AtomicU64,
+    /// Sessions ended because they read too slowly.
+    pub(crate) slow_readers: AtomicU64,
+    /// Requests refused.
+    pub(crate) refused: AtomicU64,
+}
+
+/// Counts one.
+pub(crate) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often unanswered appends are looked through for those that waited too long.
+const EXPIRE_EVERY: Duration = Duration::from_millis(250);
+
+/// Runs a msg_server until the process drains.
+///
+/// # Errors
+/// [`RunError`] if it could not start.
+pub async fn run(config: MsgServerConfig, listener: TcpListener, shutdown: Shutdown) -> Result<(), RunError> {
+    let server = Server::new(config, &listener, shutdown)?;
+    let background = [
+        tokio::spawn(Arc::clone(&server).expire_appends()),
+        tokio::spawn(Arc::clone(&server).beat()),
+        tokio::spawn(Arc::clone(&server).end_silent_sessions()),
+        tokio::spawn(Arc::clone(&server).ask_owners()),
+        tokio::spawn(Arc::clone(&server).ask_slowly()),
+        tokio::spawn(Arc::clone(&server).wake_feeds()),
+        tokio::spawn(Arc::clone(&server).move_old_marks()),
+    ];
+    server.serve(listener).await;
+    server.drain().await;
+    background.iter().for_each(tokio::task::JoinHandle::abort);
+    Ok(())
+}
+
+impl Server {
+    fn new(
+        config: MsgServerConfig,
+        listener: &TcpListener,
+        shutdown: Shutdown,
+    ) -> Result<Arc<Self>, RunError> {
+        let address = config.public_address(listener.local_addr()?).to_string();
+        Ok(Arc::new(Self {
+            identity: Identity::new("msg_server", address.clone(), address),
+            secrecy: Secrecy::new(config.links().mesh_secret.clone()),
+            shutdown,
+            started: Instant::now(),
+            census: Arc::default(),
+            sessions: Sessions::default(),
+            appends: Appends::default(),
+            followed: FollowedLogs::default(),
+            asker: Asker::default(),
+            waker: Waker::default(),
+            channels: Channels::default(),
+            managers: Managers::default(),
+            questions: Questions::default(),
+            figures: Figures::default(),
+            config,
+        }))
+    }
+
+    async fn serve(self: &Arc<Self>, listener: TcpListener) {
+        let limits = Limits {
+            connections: self.config.process.connection_limit(),
+            per_address: self.config.process.max_connections_per_address,
+            queue_bytes: self.config.session_queue_bytes,
+        };
+        let server = Arc::clone(self);
+        let greet = move |address, outbox: &_| Door::new(Arc::clone(&server), address, outbox);
+        listener::accept(listener, limits, Arc::clone(&self.census), self.shutdown.clone(), greet).await;
+    }
+
+    /// The address that clients and other processes reach this msg_server by.
+    pub(crate) fn address(&self) -> &str {
+        self.identity.addr()
+    }
+
+    /// Seconds since the start.
+    pub(crate) fn seconds(&self) -> u32 {
+        self.started.elapsed().as_secs() as u32
+    }
+
+    /// Publishes a report of our own, so that gateways and monitors know at once.
+    pub(crate) fn report(&self, turn: &mut Turn) {
+        let report = self.identity.report_json(self);
+        self.channels.publish(Channel::Monitor, &Frame::Report(&report).to_bytes(), turn);
+    }
+
+    async fn beat(self: Arc<Self>) {
+        let mut beats = tokio::time::interval(self.config.monitor_beat_time);
+        loop {
+            beats.tick().await;
+            let mut turn = Turn::default();
+            self.report(&mut turn);
+            turn.flush().await;
+        }
+    }
+
+    async fn expire_appends(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(EXPIRE_EVERY);
+        loop {
+            ticks.tick().await;
+            let mut turn = Turn::default();
+            self.give_up_late_appends(&mut turn);
+            turn.flush().await;
+        }
+    }
+
+    async fn end_silent_sessions(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(self.config.scan_dead_session_timeout);
+        let allowed = self.config.expire.as_secs() as u32;
+        loop {
+            ticks.tick().await;
+            let now = self.seconds();
+            for session in self.sessions.all() {
+                if now.saturating_sub(session.heard()) > allowed {
+                    session.end(DisconnectCode::Silent);
+                }
+            }
+        }
+    }
+
+    /// Sends clients elsewhere: a third of the drain time at most is spent on spreading them, so that they do not all
+    /// arrive at the next msg_server in one moment; each goes when its appends are answered.
+    async fn drain(self: &Arc<Self>) {
+        let mut turn = Turn::default();
+        self.report(&mut turn);
+        turn.flush().await;
+        let sessions = self.sessions.all();
+        let pause = (self.shutdown.drain_time() / 3).min(Duration::from_millis(2 * sessions.len() as u64));
+        let pause = pause / (sessions.len().max(1) as u32);
+        for session in sessions {
+            let server = Arc::clone(self);
+            self.shutdown.spawn(async move {
+                server.answered(&session).await;
+                session.end(DisconnectCode::Draining);
+            });
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+        }
+        while self.sessions.count() > 0 && !self.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.channels.end_links();
+    }
+
+    fn is_cancelled(&self) -> bool {
+        use std::future::Future;
+        let mut cancelled = std::pin::pin!(self.shutdown.cancelled());
+        cancelled.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
+    }
+}
+
+impl Health for Server {
+    fn troubles(&self) -> Vec<String> {
+        let mut troubles = Vec::new();
+        if self.managers.is_empty() {
+            troubles.push("no manager is linked: durable messages wait or are refused".into());
+        }
+        if !self.channels.has_router() {
+            troubles.push("no router is linked: messages reach only clients of this msg_server".into());
+        }
+        troubles
+    }
+
+    fn ready(&self) -> bool {
+        !self.shutdown.is_draining()
+    }
+
+    fn figures(&self) -> Map<String, Value> {
+        let get = |counter: &AtomicU64| Value::from(counter.load(Ordering::Relaxed));
+        let mut figures = Map::new();
+        figures.insert("Connections".into(), self.census.open().into());
+        figures.insert("Sessions".into(), self.sessions.count().into());
+        figures.insert("FollowedLogs".into(), self.followed.count().into());
+        figures.insert("UnansweredAppends".into(), self.appends.waiting().into());
+        figures.insert("Managers".into(), self.managers.count().into());
+        figures.insert("Routers".into(), self.channels.router_count().into());
+        figures.insert("MessagesInTotal".into(), get(&self.figures.messages_in));
+        figures.insert("DeliveriesTotal".into(), get(&self.figures.deliveries));
+        figures.insert("ForwardedInTotal".into(), get(&self.figures.forwarded_in));
+        figures.insert("AckedTotal".into(), get(&self.figures.acked));
+        figures.insert("AckMicrosTotal".into(), get(&self.figures.ack_micros));
+        figures.insert("SlowReadersTotal".into(), get(&self.figures.slow_readers));
+        figures.insert("RefusedTotal".into(), get(&self.figures.refused));
+        figures
+    }
+}
