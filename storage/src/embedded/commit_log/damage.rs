@@ -15,14 +15,15 @@ use super::{Damage, LogError, Position};
 /// How many bytes are searched at a time.
 const CHUNK: u32 = 1 << 20;
 
-/// Fails if what a walk could not pass had been durable.
-pub(super) fn refuse(segments: &Segments, walk: &mut Walk, last: u32) -> Result<(), LogError> {
+/// The damage at the place where a walk stands, if what it could not pass had been durable; with it, the next
+/// record's header.
+pub(super) fn find(segments: &Segments, walk: &mut Walk, last: u32) -> Result<Option<Damage>, LogError> {
     let missing = walk.mark().sequence;
     let witness = witness(segments, walk, last, |header| header.durable_before() > missing)?;
-    let Some((next, header)) = witness else { return Ok(()) };
+    let Some((next, header)) = witness else { return Ok(None) };
     let (segment, offset, what) = locate(segments, walk, last)?;
     let found = Damage::here(&segment, offset, what);
-    Err(Damage { next: Some(next), next_sequence: header.sequence, ..found }.into())
+    Ok(Some(Damage { next: Some(next), next_sequence: header.sequence, ..found }))
 }
 
 /// The first header at or after the place where a walk stands that is wanted, and where its payload lies.

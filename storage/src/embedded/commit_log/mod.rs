@@ -15,8 +15,8 @@
 //!
 //! # On disk
 //!
-//! A folder with the files `00000001.log`, `00000002.log` … ([`segment`]), each with a header and then records
-//! ([`record`]) without a gap, then zeros up to the file's size. A segment is followed by the next where its next record
+//! A folder with the files `00000001.log`, `00000002.log` … (`segment.rs`), each with a header and then records
+//! (`record.rs`) without a gap, then zeros up to the file's size. A segment is followed by the next where its next record
 //! did not fit; the next one's first record continues the sequence. Whoever reads takes a record only if header and
 //! payload check, if its sequence number is the next one, and if it names the check of the record before it: so
 //! nothing that an earlier life of the log left behind can pass for its continuation. A segment gets its
@@ -27,6 +27,7 @@
 //! no metadata: half the work of a sync on most file systems.
 
 mod ahead;
+mod check;
 mod damage;
 mod error;
 mod lock;
@@ -48,6 +49,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ahead::Ahead;
+pub use check::{Checked, check};
 pub use error::{Damage, LogError};
 use lock::DirLock;
 pub use options::{Options, Prepare, Recovered, Torn, Verify};

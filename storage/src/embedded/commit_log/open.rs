@@ -22,11 +22,12 @@ pub(super) fn open(
     options.check()?;
     make_dir(&*files, dir)?;
     let lock = lock(&*files, dir)?;
-    let numbers = segment::list(&*files, dir)?;
+    let last = segment::count(&*files, dir)?;
+    segment::sweep(&*files, dir)?;
     let segments = Arc::new(Segments::new(files, dir));
-    match numbers.last() {
-        None => create(segments, options, lock),
-        Some(last) => reopen(segments, options, lock, *last),
+    match last {
+        0 => create(segments, options, lock),
+        last => reopen(segments, options, lock, last),
     }
 }
 

@@ -26,7 +26,9 @@ pub enum Verify {
     /// Every record. Reads the whole log.
     Everything,
     /// What a checkpoint has not seen: from the beginning of the mark's segment on, and that the mark is a place
-    /// between two records of this log.
+    /// between two records of this log. The best choice where there is a checkpoint: it bears witness that the
+    /// records before it were durable, so that a log which has lost them is refused
+    /// ([`LogError::NoSuchMark`]) and not taken for torn.
     Since(Mark),
     /// Only the last segment that has records.
     LastSegment,

@@ -57,7 +57,9 @@ pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Res
         }
         seen |= wanted == Some(walk.mark()) || wanted == Some(stop.mark());
     }
-    damage::refuse(segments, &mut walk, last)?;
+    if let Some(damage) = damage::find(segments, &mut walk, last)? {
+        return Err(damage.into());
+    }
     let end = walk.mark();
     if let (false, Some(wanted)) = (seen, wanted) {
         return Err(LogError::NoSuchMark { wanted, end });

@@ -47,7 +47,7 @@ pub fn repair(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Vec<Rep
     while let Some(repaired) = mend_headers(files, dir)? {
         done.push(repaired);
     }
-    let last = segment::list(&**files, dir)?.len() as u32;
+    let last = segment::count(&**files, dir)?;
     if last == 0 {
         return Ok(done);
     }
@@ -60,7 +60,7 @@ pub fn repair(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Vec<Rep
 
 /// Mends the first segment that is missing or has a bad header, if there is one.
 fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, LogError> {
-    let path = match segment::list(&**files, dir) {
+    let last = match segment::count(&**files, dir) {
         Err(LogError::MissingSegment { file }) => {
             let what = "the whole segment, which is missing,".into();
             let damage = Damage { file, offset: 0, what, next: None, next_sequence: 0 };
@@ -68,7 +68,7 @@ fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, 
         }
         other => other?,
     };
-    let damage = path.into_iter().find_map(|number| match Segment::open(&**files, dir, number) {
+    let damage = (1..=last).find_map(|number| match Segment::open(&**files, dir, number) {
         Err(LogError::Damaged(damage)) => Some(Ok(*damage)),
         Err(other) => Some(Err(other)),
         Ok(_) => None,
@@ -102,7 +102,7 @@ fn replace(
 
 /// Mends the first damage among the records, if there is any.
 fn mend_records(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Option<Repaired>, LogError> {
-    let last = segment::list(&**files, dir)?.len() as u32;
+    let last = segment::count(&**files, dir)?;
     let segments = Arc::new(Segments::new(Arc::clone(files), dir));
     let found = match recovery::survey(&segments, last, Verify::Everything) {
         Ok(_) => return Ok(None),

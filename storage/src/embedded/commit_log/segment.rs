@@ -107,23 +107,26 @@ pub(super) fn number(file: &str) -> Option<u32> {
     (name(number) == file).then_some(number)
 }
 
-/// The numbers of the segments in a folder, in order, none missing between 1 and the last. Removes what was left of
-/// segments that were never completed.
-pub(super) fn list(files: &dyn Files, dir: &Path) -> Result<Vec<u32>, LogError> {
-    let mut numbers = Vec::new();
+/// How many segments there are in a folder, none missing between 1 and the last.
+pub(super) fn count(files: &dyn Files, dir: &Path) -> Result<u32, LogError> {
+    let names = files.list(dir).map_err(failed("cannot list", dir))?;
+    let mut numbers: Vec<u32> = names.iter().filter_map(|name| number(name)).collect();
+    numbers.sort_unstable();
+    match (1..).zip(&numbers).find(|(wanted, found)| wanted != *found) {
+        Some((missing, _)) => Err(LogError::MissingSegment { file: dir.join(name(missing)) }),
+        None => Ok(numbers.last().copied().unwrap_or(0)),
+    }
+}
+
+/// Removes what was left of segments that were never completed.
+pub(super) fn sweep(files: &dyn Files, dir: &Path) -> Result<(), LogError> {
     for found in files.list(dir).map_err(failed("cannot list", dir))? {
-        if let Some(number) = number(&found) {
-            numbers.push(number);
-        } else if found.strip_suffix(UNNAMED).and_then(number).is_some() {
+        if found.strip_suffix(UNNAMED).and_then(number).is_some() {
             let path = dir.join(found);
             files.remove(&path).map_err(failed("cannot remove", &path))?;
         }
     }
-    numbers.sort_unstable();
-    match (1..).zip(&numbers).find(|(wanted, found)| wanted != *found) {
-        Some((missing, _)) => Err(LogError::MissingSegment { file: dir.join(name(missing)) }),
-        None => Ok(numbers),
-    }
+    Ok(())
 }
 
 /// Makes the names in a folder durable.

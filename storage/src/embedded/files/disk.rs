@@ -91,12 +91,14 @@ impl File for fs::File {
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         reserve(self, bytes)?;
         // Reserved blocks count as unwritten until they are written once, and noting that would cost every sync
-        // a write of the file system's journal: so the zeros are written now.
+        // a write of the file system's journal: so the zeros are written now. Syncing them bit by bit keeps the
+        // disk's queue short for those who sync other files meanwhile.
         let zeros = vec![0; ZEROS];
         let mut at = 0;
         while at < bytes {
             let step = (bytes - at).min(ZEROS as u64);
             self.write_all_at(&zeros[..step as usize], at)?;
+            self.sync_data()?;
             at += step;
         }
         Ok(())

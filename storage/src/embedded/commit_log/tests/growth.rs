@@ -220,6 +220,21 @@ fn opening_verifies_from_a_mark_of_the_log_and_refuses_others() {
 }
 
 #[test]
+fn a_log_that_no_longer_reaches_a_mark_is_refused_and_not_cut() {
+    let files = disk_with(40);
+    let (log, reader, _) = open(&files);
+    let last = reader.scan(Mark::START).last().unwrap().unwrap();
+    drop(log);
+    let (number, at) = (last.position.segment, last.position.offset as usize - 1);
+    files.edit(&file(number), |bytes| bytes[at] ^= 1).unwrap();
+    let before = files.bytes(&file(number)).unwrap();
+    let since = Options { verify: Verify::Since(last.next), ..options() };
+    let error = open_with(&files, since).unwrap_err();
+    assert!(matches!(error, LogError::NoSuchMark { wanted, .. } if wanted == last.next), "{error}");
+    assert!(files.bytes(&file(number)).unwrap() == before);
+}
+
+#[test]
 fn opening_by_the_last_segment_reads_few_records() {
     let files = disk_with(200);
     let (log, reader, recovered) =

@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::*;
-use crate::embedded::commit_log::{Repair, Repaired, repair};
+use crate::embedded::commit_log::{Checked, Repair, Repaired, check, repair};
 use crate::embedded::files::{Fault, Survival};
 
 fn mend(files: &SimFiles, how: Repair) -> Result<Vec<Repaired>, LogError> {
     repair(&(Arc::new(files.clone()) as Arc<dyn Files>), dir(), how)
+}
+
+fn inspect(files: &SimFiles) -> Result<Checked, LogError> {
+    check(&(Arc::new(files.clone()) as Arc<dyn Files>), dir())
 }
 
 /// Where the payload of each record lies.
@@ -73,7 +77,16 @@ fn several_bad_records_are_each_voided() {
         let (segment, offset) = places[*n as usize - 1];
         flip(&files, segment, offset - 1);
     }
+    let calls = files.calls();
+    let checked = inspect(&files).unwrap();
+    assert_eq!(files.calls(), calls, "a check changes nothing");
+    assert_eq!((checked.records, checked.end.sequence), (33, 41));
+    let found: Vec<_> = checked.damage.iter().map(|damage| damage.next_sequence).collect();
+    assert_eq!(found, [3, 10, 20, 34]);
+
     let repaired = mend(&files, Repair::Void).unwrap();
+    let checked = inspect(&files).unwrap();
+    assert_eq!((checked.records, checked.voided, checked.damage), (33, 7, Vec::new()));
     assert_eq!(repaired.iter().filter_map(|one| one.lost).sum::<u64>(), lost.len() as u64);
     assert_holds_but(&files, 40, &lost);
 }
@@ -100,6 +113,7 @@ fn half_a_header_is_mended_by_the_other_without_loss() {
     for at in [0, 9, 17, 35, 2047, 2048, 2060, 4095] {
         let files = disk_with(20);
         flip(&files, 2, at);
+        assert_eq!(inspect(&files).unwrap().damage.len(), 1);
         let repaired = mend(&files, Repair::Void).unwrap();
         assert_eq!((repaired.len(), repaired[0].lost), (1, Some(0)));
         assert_holds_but(&files, 20, &BTreeSet::new());
@@ -142,6 +156,7 @@ fn a_log_in_use_is_not_repaired() {
     let files = disk_with(3);
     let _open = open(&files);
     assert!(matches!(mend(&files, Repair::Void), Err(LogError::Locked { .. })));
+    assert!(matches!(inspect(&files), Err(LogError::Locked { .. })));
 }
 
 #[test]
