@@ -132,9 +132,8 @@ impl World {
     fn settle(&mut self) {
         while let Some(action) = self.session.next_action() {
             match action {
-                Action::Dial(addr) => {
-                    self.connection =
-                        Some(Connection { at_gateway: addr == "gateway", ..Connection::default() });
+                Action::Dial(_) => {
+                    self.connection = Some(Connection::default());
                     self.connections += 1;
                     self.dialing = true;
                 }
