@@ -14,8 +14,7 @@ pub enum Event {
     Connected {
         /// The msg_server's address.
         server: String,
-        /// What there is to read; `None` while no manager can be reached: then nothing durable comes yet, and
-        /// another `Connected` follows when it does.
+        /// What there is to read; `None` while no manager can be reached: then nothing durable comes before one can.
         logs: Option<Vec<LogState>>,
     },
     /// A session ended; the client comes back by itself.

@@ -138,8 +138,6 @@ impl Session {
         let refusal = Refusal::of(packet);
         match self.answered(packet) {
             Some(Waiting::Gateway) => self.lost(now, refusal.reason()),
-            // Refused on a session that is up: it was a second login there. A new connection has the first.
-            Some(Waiting::Login) if self.is_up() => self.lost(now, Reason::Broken(refusal.message)),
             Some(Waiting::Login) => self.lost(now, refusal.reason()),
             Some(Waiting::Resume) => {
                 let reason = match refusal.retry {

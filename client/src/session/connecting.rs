@@ -1,13 +1,14 @@
 //! From the gateway to a session that is resumed; and what to do when it is lost.
 
+use protocol::code::ErrorCode;
 use protocol::command::Packet;
 
 use super::{Action, Now, Phase, STABLE, Session, Waiting};
 use crate::backoff::Advice;
 use crate::{Event, LogState, Reason, RequestError, Start, wire};
 
-/// How long to wait before logging in again where no manager could be reached.
-const LOGIN_AGAIN: Now = Now::from_secs(2);
+/// How long to stay without logs, before connecting again in the hope that a manager can be reached.
+const AGAIN: Now = Now::from_secs(5);
 
 impl Session {
     pub(super) fn tick_phase(&mut self, now: Now) {
@@ -23,7 +24,13 @@ impl Session {
             Phase::LoggingIn { until } if over(until) => self.lost(now, Reason::TimedOut("the login")),
             Phase::Resuming { until, .. } if over(until) => self.lost(now, Reason::TimedOut("RESUME")),
             Phase::Resuming { again: Some(again), .. } if over(again) => self.send_resume(),
-            Phase::Up { login_again: Some(again), .. } if over(again) => self.login(now),
+            Phase::Up { again: Some(again), .. } if over(again) => {
+                let message = "the login told no logs, as no manager could be reached".to_owned();
+                self.lost(
+                    now,
+                    Reason::NotNow { code: ErrorCode::NoManager.number(), message, retry: Now::ZERO },
+                );
+            }
             _ => {}
         }
     }
@@ -68,9 +75,6 @@ impl Session {
     }
 
     fn login(&mut self, now: Now) {
-        if let Phase::Up { login_again, .. } = &mut self.phase {
-            *login_again = None;
-        }
         let seq = self.number(Waiting::Login);
         wire::login(&self.options.user, &self.options.device, seq, &mut self.output);
         self.keepalive.begin(now);
@@ -79,21 +83,24 @@ impl Session {
     pub(super) fn logged_in(&mut self, now: Now, packet: &Packet<'_>) {
         match wire::login_logs(packet) {
             Err(error) => self.lost(now, Reason::BadPacket(error.to_string())),
+            // The server keeps the positions, and follows them up when a manager can be reached.
+            Ok(None) if self.knows_logs => self.resume(now, None),
             Ok(None) => {
-                let login_again = Some(now + self.backoff.stretched(LOGIN_AGAIN));
-                if self.is_up() {
-                    self.phase = Phase::Up { since: now, login_again };
-                } else {
-                    self.up(now, login_again, None);
-                }
+                let again = now + self.backoff.stretched(AGAIN);
+                self.up(now, Some(again), None);
             }
             Ok(Some(logs)) => {
+                self.knows_logs = true;
                 self.place(&logs);
-                let until = now + self.options.timings.login;
-                self.phase = Phase::Resuming { until, again: None, logs };
-                self.send_resume();
+                self.resume(now, Some(logs));
             }
         }
+    }
+
+    fn resume(&mut self, now: Now, logs: Option<Vec<LogState>>) {
+        let until = now + self.options.timings.login;
+        self.phase = Phase::Resuming { until, again: None, logs };
+        self.send_resume();
     }
 
     /// Brings what this client has of each log together with what login says that there is.
@@ -118,10 +125,11 @@ impl Session {
     fn send_resume(&mut self) {
         let Phase::Resuming { again, logs, .. } = &mut self.phase else { return };
         *again = None;
-        let listed: Vec<_> =
-            logs.iter().filter(|state| !state.volatile).map(|state| state.log.clone()).collect();
+        let listed: Option<Vec<_>> = logs
+            .as_ref()
+            .map(|logs| logs.iter().filter(|state| !state.volatile).map(|state| state.log.clone()).collect());
         let mut positions = self.progress.resume();
-        positions.retain(|log, _| listed.contains(log));
+        positions.retain(|log, _| listed.as_ref().is_none_or(|listed| listed.contains(log)));
         let seq = self.number(Waiting::Resume);
         wire::resume(&positions, seq, &mut self.output);
     }
@@ -130,7 +138,7 @@ impl Session {
     pub(super) fn resumed(&mut self, now: Now) {
         if let Phase::Resuming { logs, .. } = &mut self.phase {
             let logs = std::mem::take(logs);
-            self.up(now, None, Some(logs));
+            self.up(now, None, logs);
         }
     }
 
@@ -147,11 +155,11 @@ impl Session {
         }
     }
 
-    fn up(&mut self, now: Now, login_again: Option<Now>, logs: Option<Vec<LogState>>) {
+    fn up(&mut self, now: Now, again: Option<Now>, logs: Option<Vec<LogState>>) {
         if logs.is_some() {
             self.refused_resumes = 0;
         }
-        self.phase = Phase::Up { since: now, login_again };
+        self.phase = Phase::Up { since: now, again };
         self.told_connected = true;
         self.actions.push_back(Action::Tell(Event::Connected { server: self.server.clone(), logs }));
         self.keepalive.begin(now);

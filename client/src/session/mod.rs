@@ -67,12 +67,12 @@ enum Phase {
     Resuming {
         until: Now,
         again: Option<Now>,
-        logs: Vec<LogState>,
+        logs: Option<Vec<LogState>>,
     },
-    /// `login_again`: the login came without logs, as no manager could be reached.
+    /// `again`: when to connect again, as the login came without logs and there is nothing to resume from.
     Up {
         since: Now,
-        login_again: Option<Now>,
+        again: Option<Now>,
     },
     Ended(Reason),
 }
@@ -111,6 +111,8 @@ pub struct Session {
     ack_at: Option<Now>,
     /// The hole for which the last connection was ended.
     hole: Option<(LogName, u64)>,
+    /// Login has told once which logs there are.
+    knows_logs: bool,
     /// How many times in a row a `RESUME` was refused.
     refused_resumes: u32,
     /// The program does not take its events: nothing is read.
@@ -136,6 +138,7 @@ impl Session {
             backoff: Backoff::new(seed),
             ack_at: None,
             hole: None,
+            knows_logs: false,
             refused_resumes: 0,
             paused: false,
             closing: None,
@@ -230,7 +233,7 @@ impl Session {
             | Phase::DialingServer { until }
             | Phase::LoggingIn { until } => Some(*until),
             Phase::Resuming { until, again, .. } => Some(again.map_or(*until, |again| again.min(*until))),
-            Phase::Up { login_again, .. } => *login_again,
+            Phase::Up { again, .. } => *again,
         };
         let up = if self.is_up() { self.wake_while_up() } else { None };
         [phase, up, self.requests.next_deadline(), self.closing].into_iter().flatten().min()

@@ -39,14 +39,14 @@ impl Script {
     /// Up, with an inbox of which `cursor` of `head` are acknowledged.
     fn up(options: Options, cursor: u64, head: u64) -> Self {
         let mut script = Self::new(options);
-        script.to_login();
+        script.reach_login();
         script.login(cursor, head);
         script.answer("RESUME", json!({"CmdName": "OK"}));
         assert!(script.session.is_up());
         script
     }
 
-    fn to_login(&mut self) {
+    fn reach_login(&mut self) {
         while !matches!(self.take_actions().as_slice(), [.., Action::Dial(_)]) {
             self.now = self.session.wake_at().unwrap();
             self.session.tick(self.now);
@@ -123,7 +123,7 @@ fn versions(events: &[Event]) -> Vec<u64> {
 #[test]
 fn it_resumes_from_the_cursor_first_and_from_what_it_has_after() {
     let mut script = Script::new(amy());
-    script.to_login();
+    script.reach_login();
     script.login(2, 4);
     let resume = script.answer("RESUME", json!({"CmdName": "OK"}));
     assert_eq!(resume["Logs"], json!({"u/amy": 2}));
@@ -131,7 +131,7 @@ fn it_resumes_from_the_cursor_first_and_from_what_it_has_after() {
     script.push(4);
     assert_eq!(versions(&script.told()), [3, 4]);
     script.session.lost(script.now, Reason::Broken("cut".into()));
-    script.to_login();
+    script.reach_login();
     script.login(2, 4);
     assert_eq!(script.written()[0]["Logs"], json!({"u/amy": 4}));
 }
@@ -141,7 +141,7 @@ fn positions_of_the_program_go_before_the_cursor() {
     let mut options = amy();
     options.resume.set(inbox(), Version(3));
     let mut script = Script::new(options);
-    script.to_login();
+    script.reach_login();
     script.login(1, 4);
     assert_eq!(script.written()[0]["Logs"], json!({"u/amy": 3}));
 }
@@ -171,7 +171,7 @@ fn a_hole_is_read_again_and_one_that_stays_is_told_as_a_gap() {
     let told = script.told();
     assert_eq!(versions(&told), [1]);
     assert!(matches!(&told[1], Event::Disconnected { reason: Reason::Hole { version: Version(3), .. }, .. }));
-    script.to_login();
+    script.reach_login();
     script.login(0, 5);
     script.answer("RESUME", json!({"CmdName": "OK"}));
     script.told();
@@ -199,7 +199,7 @@ fn an_unanswered_send_goes_again_under_its_id() {
     script.session.send(script.now, 1, to_bob("m"));
     assert_eq!(script.written()[0]["MsgId"], "m");
     script.session.lost(script.now, Reason::Broken("cut".into()));
-    script.to_login();
+    script.reach_login();
     script.login(0, 1);
     script.answer("RESUME", json!({"CmdName": "OK"}));
     script.receive(json!({"CmdName": "RESP_MESSAGE_P2P", "Args": ["m", "amy", "u"], "Log": "u/amy", "Version": 1, "MsgId": "m", "To": "bob"}));
@@ -312,30 +312,47 @@ fn while_the_program_takes_no_events_nothing_is_held_against_the_server() {
 }
 
 #[test]
-fn a_login_without_logs_is_repeated_and_volatile_goes_meanwhile() {
+fn without_logs_and_positions_it_connects_again_and_volatile_goes_meanwhile() {
     let mut script = Script::new(amy());
-    script.to_login();
+    script.reach_login();
     script.answer("SEND_CLIENT_ID", json!({"CmdName": "OK", "Logs": null}));
     assert_eq!(script.told(), [Event::Connected { server: "server:2".into(), logs: None }]);
     let target = Target::User(UserId::new("bob").unwrap());
     script.session.request(script.now, 1, Request::Volatile { target, body: "x".into() });
     script.answer("SEND_MESSAGE_P2P", json!({"CmdName": "OK"}));
     assert_eq!(script.take_actions(), [Action::Answered(1, Ok(Answer::Done))]);
-    script.wait(S * 3);
+    script.wait(S * 8);
+    assert!(matches!(
+        &script.told()[..],
+        [Event::Disconnected { reason: Reason::NotNow { code: 5001, .. }, .. }]
+    ));
+    script.reach_login();
     script.login(2, 2);
     assert_eq!(script.answer("RESUME", json!({"CmdName": "OK"}))["Logs"], json!({"u/amy": 2}));
-    assert!(matches!(&script.told()[..], [Event::Connected { logs: Some(_), .. }]));
+}
+
+#[test]
+fn without_logs_it_resumes_from_what_it_has() {
+    let mut script = Script::up(amy(), 2, 2);
+    script.push(3);
+    script.session.lost(script.now, Reason::Broken("cut".into()));
+    script.reach_login();
+    script.answer("SEND_CLIENT_ID", json!({"CmdName": "OK", "Logs": null}));
+    assert_eq!(script.answer("RESUME", json!({"CmdName": "OK"}))["Logs"], json!({"u/amy": 3}));
+    script.told();
+    script.push(4);
+    assert_eq!(versions(&script.told()), [4]);
 }
 
 #[test]
 fn a_store_that_was_set_back_is_told_and_followed() {
     let mut script = Script::up(amy(), 9, 9);
     script.session.lost(script.now, Reason::Broken("cut".into()));
-    script.to_login();
+    script.reach_login();
     script.login(0, 4);
     let refused = json!({"CmdName": "ERROR", "Args": ["beyond the head", "4000", ""], "Code": 4000});
     assert_eq!(script.answer("RESUME", refused)["Logs"], json!({"u/amy": 9}));
-    script.to_login();
+    script.reach_login();
     script.told();
     script.login(0, 4);
     assert_eq!(script.written()[0]["Logs"], json!({"u/amy": 4}));
@@ -365,7 +382,7 @@ fn a_request_survives_a_broken_connection_and_ends_at_its_deadline() {
     let seq = script.written()[0]["Seq"].clone();
     script.receive(json!({"CmdName": "RESP_MESSAGE_P2P", "Args": ["a", "bob", "u"], "Log": "u/amy", "Version": 1, "Seq": seq}));
     script.session.lost(script.now, Reason::Broken("cut".into()));
-    script.to_login();
+    script.reach_login();
     script.login(0, 2);
     script.answer("RESUME", json!({"CmdName": "OK"}));
     script.take_actions();
