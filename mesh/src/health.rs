@@ -97,7 +97,8 @@ fn metrics(process: &str, figures: &serde_json::Map<String, serde_json::Value>) 
     text
 }
 
-fn snake_case(name: &str) -> String {
+/// A figure's name as Prometheus wants it: `MessagesInTotal` is `messages_in_total`.
+pub fn snake_case(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     for c in name.chars() {
         if c.is_ascii_uppercase() && !out.is_empty() {

@@ -1,0 +1,5 @@
+//! The `monitor` process.
+
+fn main() -> std::process::ExitCode {
+    mesh::process::run(monitor::run)
+}
