@@ -109,7 +109,9 @@ fn send(
 ) -> Outcome<futures::future::BoxFuture<'static, Outcome<()>>> {
     if pair {
         let answer = store.append_pair(vec![content]);
-        return Ok(Box::pin(async move { Ok(answer.await.into_iter().try_for_each(|one| one.map(|_| ()))?) }));
+        return Ok(Box::pin(
+            async move { Ok(answer.await.into_iter().try_for_each(|one| one.map(|_| ()))?) },
+        ));
     }
     let answer = store.append(vec![Append { log: LogName::inbox(&user(caller)?), content, open: false }]);
     Ok(Box::pin(async move { Ok(answer.await.into_iter().try_for_each(|one| one.map(|_| ()))?) }))

@@ -13,7 +13,10 @@
 //! No method asks for a transaction over several records, so that a backend without them fits: the one thing
 //! that needs two records, a message between two inboxes, has steps that may be cut anywhere ([`pair`]).
 
+mod codec;
+pub mod conformance;
 pub mod embedded;
+pub mod export;
 pub mod pair;
 mod types;
 
@@ -23,8 +26,8 @@ use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version
 use protocol::link::request::LogBounds;
 
 pub use types::{
-    Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, OpenPair, PairAppended, ReadRange, Page,
-    Restored, StoreError, Topic, TopicError,
+    Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, OpenPair, Page, PairAppended,
+    ReadRange, Restored, StoreError, Topic, TopicError,
 };
 
 /// What an answer will be: the call has taken its place in the order when the future is returned, whether or

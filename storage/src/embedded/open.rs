@@ -56,7 +56,7 @@ pub(crate) fn open(path: &Path, options: &Options, place: &IndexPlace) -> Result
 fn open_log(path: &Path, options: &Options) -> Result<(CommitLog, LogReader, StoreId), OpenError> {
     let options_of_log = commit_log::Options {
         segment_bytes: options.segment_bytes,
-        max_record_bytes: (options.segment_bytes / 2).min(32 << 20),
+        max_record_bytes: options.record_bytes(),
         // The records after the index's checkpoint are checked when they are replayed.
         verify: Verify::LastSegment,
         ..commit_log::Options::default()

@@ -14,14 +14,14 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// How the embedded store is opened. Every value has a default that suits a small server.
 #[derive(Clone)]
 pub struct Options {
-    /// The largest content of one entry in bytes, at most 16 MiB; 2 MiB unless set.
+    /// The largest content of one entry in bytes, at most an eighth of `segment_bytes`; 2 MiB unless set.
     pub entry_bytes: usize,
     /// How long a message that retention took is still known when it is sent again; for ever unless set.
     pub dedupe: Option<Duration>,
     /// Calls that wait to be committed may hold so many bytes; 64 MiB unless set. What comes beyond that is refused as
     /// busy, and did not happen.
     pub queue_bytes: usize,
-    /// Size of each file of the commit log in bytes, at least 64 MiB but in tests; 64 MiB unless set.
+    /// Size of each file of the commit log in bytes; existing files keep theirs. 64 MiB unless set.
     pub segment_bytes: u32,
     /// Memory for the index's blocks in bytes; 64 MiB unless set.
     pub index_cache_bytes: u64,
@@ -36,6 +36,19 @@ pub struct Options {
     pub clock: Clock,
     /// The files that the commit log lies in; the machine's unless set. (The index always lies on the machine's.)
     pub files: Arc<dyn Files>,
+}
+
+impl Options {
+    /// The largest record of the commit log in bytes.
+    pub(super) fn record_bytes(&self) -> u32 {
+        self.segment_bytes / 2
+    }
+
+    /// A record takes calls of so many bytes, or one that is larger; a content and a part of a divided batch have
+    /// at most as many. So every record fits.
+    pub(super) fn share_bytes(&self) -> usize {
+        self.record_bytes() as usize / 4
+    }
 }
 
 impl Default for Options {

@@ -26,8 +26,8 @@ use crate::{
     ReadRange, Restored, Store, StoreError, Topic, TopicError,
 };
 
-/// A batch is divided into jobs of about so many bytes, so that a record never becomes too large.
-const JOB_BYTES: usize = 1 << 20;
+/// A batch is divided into jobs of at most so many bytes, or one item, so that a record never becomes too large.
+const PART_BYTES: usize = 1 << 20;
 /// Bytes that a call counts for beside its contents.
 const CALL_BYTES: usize = 256;
 
@@ -37,6 +37,7 @@ const CALL_BYTES: usize = 256;
 pub struct EmbeddedStore {
     id: StoreId,
     limits: Limits,
+    part_bytes: usize,
     health: Arc<Health>,
     queue: Arc<Queue<Job>>,
     committer: Option<JoinHandle<()>>,
@@ -80,12 +81,24 @@ impl EmbeddedStore {
             queue: Arc::clone(&queue),
             health: Arc::clone(&health),
             clock: Arc::clone(&options.clock),
+            share_bytes: options.share_bytes(),
             newest,
             rhythm: Rhythm::default(),
         };
         let committer = thread::Builder::new().name("store-commit".to_owned()).spawn(|| committer.run())?;
-        let limits = Limits { entry_bytes: options.entry_bytes.min(16 << 20), dedupe: options.dedupe };
-        Ok(Self { id, limits, health, queue, committer: Some(committer), readers, _flusher: flusher })
+        let limits =
+            Limits { entry_bytes: options.entry_bytes.min(options.share_bytes()), dedupe: options.dedupe };
+        let part_bytes = PART_BYTES.min(options.share_bytes());
+        Ok(Self {
+            id,
+            limits,
+            part_bytes,
+            health,
+            queue,
+            committer: Some(committer),
+            readers,
+            _flusher: flusher,
+        })
     }
 
     /// Resolves when the store takes nothing more, with the reason: the process is to end then, since only opening
@@ -115,7 +128,7 @@ impl EmbeddedStore {
         failed: impl Fn(Failure) -> T + Clone + Send + 'static,
     ) -> Answer<Vec<T>> {
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
-        for part in divide(batch, &bytes) {
+        for part in divide(batch, self.part_bytes, &bytes) {
             let (items, weight) = (part.len(), part.iter().map(&bytes).sum());
             let (decide, failed) = (decide.clone(), failed.clone());
             let (job, answer) = ask(
@@ -148,8 +161,8 @@ impl EmbeddedStore {
     }
 }
 
-/// Cuts a batch into parts of about [`JOB_BYTES`].
-fn divide<I>(batch: Vec<I>, bytes: impl Fn(&I) -> usize) -> Vec<Vec<I>> {
+/// Cuts a batch into parts of at most `part_bytes`, or one item.
+fn divide<I>(batch: Vec<I>, part_bytes: usize, bytes: impl Fn(&I) -> usize) -> Vec<Vec<I>> {
     let mut parts = Vec::new();
     let mut room = 0;
     for item in batch {
@@ -157,7 +170,7 @@ fn divide<I>(batch: Vec<I>, bytes: impl Fn(&I) -> usize) -> Vec<Vec<I>> {
         match parts.last_mut() {
             Some(part) if weight <= room => Vec::push(part, item),
             _ => {
-                room = JOB_BYTES;
+                room = part_bytes;
                 parts.push(vec![item]);
             }
         }

@@ -15,9 +15,6 @@ use crate::embedded::options::Clock;
 use crate::embedded::state::draft::Draft;
 use crate::embedded::state::pending::Puts;
 
-/// Jobs of at most so many bytes go into one record; one job is never divided.
-const RECORD_BYTES: usize = 8 << 20;
-
 /// Callers that have just been answered send again soon: waiting for as many calls as there were last time, for at most
 /// this part of a sync, spares a sync.
 const PATIENCE: u32 = 4;
@@ -32,6 +29,8 @@ pub(crate) struct Committer {
     pub queue: Arc<Queue<Job>>,
     pub health: Arc<Health>,
     pub clock: Clock,
+    /// Jobs of at most so many bytes go into one record; one job is never divided.
+    pub share_bytes: usize,
     /// The time of the newest record: none is older than the one before.
     pub newest: Time,
     pub rhythm: Rhythm,
@@ -63,7 +62,7 @@ impl Committer {
     /// Works until the queue is closed and empty, or nothing more can be written.
     pub fn run(mut self) {
         while let Some(mut jobs) =
-            self.queue.gather(RECORD_BYTES, self.rhythm.calls, self.rhythm.patience())
+            self.queue.gather(self.share_bytes, self.rhythm.calls, self.rhythm.patience())
         {
             self.rhythm.calls = jobs.len();
             let end = self.commit(&mut jobs);

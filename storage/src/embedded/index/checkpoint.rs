@@ -3,8 +3,8 @@
 use protocol::ids::StoreId;
 use xxhash_rust::xxh3::xxh3_64;
 
+use crate::codec::{Malformed, Reader, put_int};
 use crate::embedded::commit_log::{Mark, Position};
-use crate::embedded::state::codec::{Malformed, Reader, put_int};
 
 /// The format of keys and values that this program writes; an index of another one is built anew.
 const FORMAT: u64 = 1;

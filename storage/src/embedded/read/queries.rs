@@ -7,8 +7,8 @@ use protocol::ids::{DeviceId, LogKind, LogName, Time, TopicName, UserId, Version
 use protocol::link::request::{LogBounds, LogState, Mark};
 
 use super::Contents;
+use crate::codec::{Malformed, Reader};
 use crate::embedded::index::State;
-use crate::embedded::state::codec::{Malformed, Reader};
 use crate::embedded::state::keys::{self, Key};
 use crate::embedded::state::values::{EntryRef, LogMeta, TopicMeta, decode_number};
 use crate::embedded::state::view::{View, damaged};

@@ -8,8 +8,8 @@
 use protocol::ids::Time;
 use protocol::link::request::Mark;
 
-use super::codec::{Malformed, Reader, put_bytes, put_int};
 use super::keys::{byte_mark, mark_byte};
+use crate::codec::{Malformed, Reader, put_bytes, put_int};
 
 /// The newest format of records that this program knows.
 pub(crate) const FORMAT: u8 = 1;

@@ -2,7 +2,6 @@
 //! values is a plain function of the record and the state before it.
 
 pub(crate) mod change;
-pub(crate) mod codec;
 pub(crate) mod draft;
 pub(crate) mod keys;
 pub(crate) mod pending;

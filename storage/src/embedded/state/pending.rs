@@ -8,11 +8,11 @@ use protocol::content::Content;
 use protocol::ids::Time;
 
 use super::change::{Change, Changes, Place, RecordError};
-use super::codec::Malformed;
 use super::keys::{self, Key};
 use super::values::{EntryRef, LogMeta, Seen, TopicMeta, encode_number};
 use super::view::{Pairs, View};
 use crate::StoreError;
+use crate::codec::Malformed;
 use crate::embedded::commit_log::Position;
 
 /// New values of keys; `None`: the key is gone.

@@ -2,7 +2,7 @@
 
 use protocol::ids::Time;
 
-use super::codec::{Malformed, Reader, put_bytes, put_int};
+use crate::codec::{Malformed, Reader, put_bytes, put_int};
 use crate::embedded::commit_log::Position;
 
 /// What is known of a log.

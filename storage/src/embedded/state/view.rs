@@ -1,9 +1,9 @@
 //! What the state machine's state looks like to those who only read it: keys and values.
 
-use super::codec::Malformed;
 use super::keys::{self, Key};
 use super::values::{EntryRef, LogMeta, Seen, TopicMeta, decode_number};
 use crate::StoreError;
+use crate::codec::Malformed;
 
 /// Keys with their values, in the order of the keys.
 pub(crate) type Pairs = Vec<(Key, Vec<u8>)>;

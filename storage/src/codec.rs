@@ -39,6 +39,11 @@ impl<'a> Reader<'a> {
         self.at == self.bytes.len()
     }
 
+    /// How many bytes were read.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
     pub fn byte(&mut self, what: &'static str) -> Result<u8, Malformed> {
         let byte = *self.bytes.get(self.at).ok_or(Malformed(what))?;
         self.at += 1;

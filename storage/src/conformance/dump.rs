@@ -1,0 +1,44 @@
+//! All that a store holds, for comparison.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use protocol::ids::{LogName, TopicName, UserId, Version};
+
+use super::cast::entries;
+use crate::Store;
+
+/// All that a store holds but times, which differ between stores.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Dump {
+    /// Each log's first version, and what is left of it.
+    pub logs: BTreeMap<LogName, (Version, Vec<(Version, Bytes)>)>,
+    /// Who has an account.
+    pub accounts: Vec<UserId>,
+    /// Each topic's creator, whether it is volatile, and its members.
+    pub topics: BTreeMap<TopicName, (UserId, bool, Vec<UserId>)>,
+    /// Cursors: user, log, mark and device as text, and where they stand.
+    pub cursors: BTreeMap<String, Version>,
+}
+
+/// Reads all that a store holds.
+pub async fn dump(store: &dyn Store) -> Dump {
+    let mut dump = Dump { accounts: store.accounts(None, 1_000_000).await.unwrap(), ..Dump::default() };
+    for log in store.logs(None, 1_000_000).await.unwrap() {
+        let first = store.bounds(vec![log.clone()]).await.unwrap()[0].first;
+        let left = entries(store, &log).await.into_iter().map(|entry| (entry.version, entry.content));
+        dump.logs.insert(log, (first, left.collect()));
+    }
+    for topic in store.topics(None, 1_000_000).await.unwrap() {
+        let members = store.members(topic.name.clone(), None, 1_000_000).await.unwrap();
+        dump.topics.insert(topic.name, (topic.creator, topic.volatile, members));
+    }
+    for user in dump.accounts.clone() {
+        for cursor in store.cursors_of(user).await.unwrap() {
+            let device = cursor.device.map(String::from).unwrap_or_default();
+            let name = format!("{} {} {:?} {device}", cursor.user, cursor.log, cursor.mark);
+            dump.cursors.insert(name, cursor.version);
+        }
+    }
+    dump
+}
