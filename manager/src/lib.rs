@@ -1,1 +1,132 @@
-//! To be written.
+//! The manager: owns logs. It gives versions, persists, answers reads, and keeps accounts, topics and cursors.
+//!
+//! It dials every msg_server and takes from each what is to be stored; all of that ends in one
+//! [`Store`](storage::Store).
+//!
+//! Invariants:
+//! - an append is answered once the store has answered it, never before; whatever refuses it says whether it may be
+//!   stored all the same;
+//! - appends of one link to one log reach the store in the order in which they came;
+//! - what is under way is bounded in bytes: beyond that everything is refused as busy, and nothing is queued;
+//! - every question is answered, also by a refusal, for as long as the link stands that it came over;
+//! - when the store fails for good, nothing more is acknowledged and the process ends.
+
+mod answers;
+mod appends;
+mod budget;
+mod desk;
+mod edge;
+mod latency;
+mod open;
+mod pairs;
+mod reads;
+mod receipts;
+mod requests;
+mod retention;
+mod server_link;
+mod stamps;
+mod vitals;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::config::ManagerConfig;
+use mesh::health;
+use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::process::Shutdown;
+use mesh::report::Identity;
+use protocol::channel::Channel;
+use storage::StoreError;
+use storage::embedded::OpenError;
+use thiserror::Error;
+use tokio::net::TcpListener;
+
+use desk::Desk;
+use open::{OpenStore, open};
+use server_link::ServerLink;
+use vitals::Vitals;
+
+/// The name of this role.
+const ROLE: &str = "manager";
+
+/// How long refusals may take to leave once the store has failed.
+const LAST_REFUSALS: Duration = Duration::from_secs(1);
+
+/// Why a manager cannot run, or cannot go on.
+#[derive(Debug, Error)]
+pub enum ManagerError {
+    /// The listener is of no use.
+    #[error("the address of the listener cannot be told: {0}")]
+    Listener(#[from] io::Error),
+    /// The store cannot be opened; the text says what to do.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Opening or closing the store panicked.
+    #[error("the store could not be opened or closed, by a fault of the program: {0}")]
+    Fault(#[from] tokio::task::JoinError),
+    /// The store failed while it was in use.
+    #[error(
+        "{0}. Nothing more is acknowledged, and this manager ends: what was acknowledged is on disk. Mend the cause, \
+         then start the manager again: it finds out how far the last writes came"
+    )]
+    Failed(StoreError),
+}
+
+/// Runs a manager until `shutdown` drains it, and what was under way is answered.
+///
+/// # Errors
+/// [`ManagerError`] if its store cannot be opened, or fails for good.
+pub async fn run(
+    config: ManagerConfig,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), ManagerError> {
+    let address = listener.local_addr()?.to_string();
+    let vitals = Arc::new(Vitals::new(config.links.link_queue_bytes, shutdown.clone()));
+    shutdown.spawn(serve_health(config.clone(), listener, Arc::clone(&vitals), shutdown.clone()));
+    let opening = tokio::task::spawn_blocking({
+        let config = config.clone();
+        move || open(&config)
+    });
+    let OpenStore { store, failed } = tokio::select! {
+        opened = opening => opened??,
+        () = shutdown.draining() => return Ok(()),
+    };
+    tracing::info!(store = %store.id(), "the store is open");
+    vitals.opened(Arc::clone(&store));
+    shutdown.spawn(pairs::keep_completing(Arc::clone(&store), shutdown.clone()));
+    if let Some(age) = config.retention {
+        shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
+    }
+    let identity = Identity::new(ROLE, &config.dial.uuid, address).with_beat(config.dial.beat_time);
+    let (dial, servers) = (dial(&config, store.id().to_string()), config.dial.msg_server_list.clone());
+    let desk = Arc::new(Desk::new(store, Arc::clone(&vitals), identity, &config.links, shutdown.clone()));
+    shutdown.spawn(dial_all(servers, dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
+    let outcome = tokio::select! {
+        () = shutdown.draining() => Ok(()),
+        error = failed => Err(ManagerError::Failed(error)),
+    };
+    let bound = if outcome.is_ok() { shutdown.drain_time() } else { LAST_REFUSALS };
+    let _ = tokio::time::timeout(bound, vitals.quiet()).await;
+    // Nobody is left who needs the links.
+    shutdown.cancel();
+    outcome?;
+    shutdown.tasks_ended().await;
+    // The last one to hold the store: closing it waits for its threads.
+    Ok(tokio::task::spawn_blocking(move || drop(vitals)).await?)
+}
+
+async fn serve_health(config: ManagerConfig, listener: TcpListener, vitals: Arc<Vitals>, shutdown: Shutdown) {
+    health::serve(listener, &config.process, ROLE, vitals, &shutdown).await;
+}
+
+fn dial(config: &ManagerConfig, store: String) -> Dial {
+    Dial {
+        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store },
+        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
+        channels: vec![Channel::StoreMessage, Channel::StoreClientInfo, Channel::StoreTopicInfo],
+        queue_bytes: config.links.link_queue_bytes,
+        beat: config.dial.beat_time,
+    }
+}

@@ -1,0 +1,103 @@
+//! What all links of a manager share.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use mesh::config::LinkConfig;
+use mesh::outbox::{NotQueued, Outbox, Turn};
+use mesh::process::Shutdown;
+use mesh::report::Identity;
+use parking_lot::Mutex;
+use storage::Store;
+
+use crate::budget::Budget;
+use crate::stamps::Stamps;
+use crate::vitals::Vitals;
+
+/// The largest page, in bytes of content.
+const PAGE_BYTES: usize = 1 << 20;
+
+/// How many pages of the largest size fit into the queue of one link.
+const PAGES_A_QUEUE: usize = 16;
+
+/// The manager's shared state; clones share it.
+#[derive(Clone)]
+pub struct Desk(Arc<Shared>);
+
+struct Shared {
+    store: Arc<dyn Store>,
+    vitals: Arc<Vitals>,
+    identity: Identity,
+    stamps: Mutex<Stamps>,
+    queue_bytes: usize,
+    shutdown: Shutdown,
+}
+
+impl Desk {
+    /// A desk before an open store.
+    pub fn new(
+        store: Arc<dyn Store>,
+        vitals: Arc<Vitals>,
+        identity: Identity,
+        links: &LinkConfig,
+        shutdown: Shutdown,
+    ) -> Self {
+        let (stamps, queue_bytes) = (Mutex::default(), links.link_queue_bytes);
+        Self(Arc::new(Shared { store, vitals, identity, stamps, queue_bytes, shutdown }))
+    }
+
+    /// Where everything is kept.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.0.store
+    }
+
+    /// What this manager says of itself.
+    pub fn vitals(&self) -> &Arc<Vitals> {
+        &self.0.vitals
+    }
+
+    /// The bytes that are under way.
+    pub fn budget(&self) -> &Arc<Budget> {
+        self.0.vitals.budget()
+    }
+
+    /// What this manager reports.
+    pub fn report(&self) -> Vec<u8> {
+        self.0.identity.report_json(&*self.0.vitals)
+    }
+
+    /// The number of a login that happens now.
+    pub fn stamp(&self) -> u64 {
+        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        self.0.stamps.lock().next(since.as_micros().try_into().unwrap_or(u64::MAX))
+    }
+
+    /// Bytes that one page may have.
+    pub fn page_bytes(&self) -> usize {
+        PAGE_BYTES.min(self.0.queue_bytes / PAGES_A_QUEUE)
+    }
+
+    /// Bytes that may wait for a link before its pages wait too: half of its queue, so that other answers fit.
+    pub fn page_room(&self) -> usize {
+        self.0.queue_bytes / 2
+    }
+
+    /// Whether nothing new is taken.
+    pub fn is_draining(&self) -> bool {
+        self.0.shutdown.is_draining()
+    }
+
+    /// Spawns a task that the end of the process waits for.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.0.shutdown.spawn(task);
+    }
+}
+
+/// Queues an answer. A link that does not take its answers is ended: whatever it asked, it asks again.
+pub fn push(outbox: &Arc<Outbox>, frame: Bytes, turn: &mut Turn) {
+    if let Err(overflow @ NotQueued::Overflow { .. }) = outbox.push(frame, turn) {
+        tracing::warn!("{overflow}: the link is closed");
+        outbox.cut(None);
+    }
+}

@@ -1,0 +1,115 @@
+//! Pages of logs: who may read, how much at once, and never more than its reader takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh::outbox::{Outbox, Turn};
+use protocol::code::ErrorCode;
+use protocol::ids::{LogKind, LogName, UserId, Version};
+use protocol::link::{Frame, Page, PageEntry, Read};
+use storage::{ReadRange, Store};
+use tokio::sync::Semaphore;
+
+use crate::answers::Refusal;
+use crate::budget::Share;
+use crate::desk::{Desk, push};
+
+/// Entries that one page may have.
+const PAGE_ENTRIES: usize = 1_000;
+
+/// Pages that are read for one link at the same time.
+pub const READS_AT_ONCE: usize = 4;
+
+/// A read that makes sense.
+pub struct Wanted {
+    ask: u64,
+    range: ReadRange,
+    reader: Option<UserId>,
+}
+
+/// Checks a read, and bounds it.
+///
+/// # Errors
+/// The code to refuse it with.
+pub fn parse(read: &Read<'_>, page_bytes: usize) -> Result<Wanted, ErrorCode> {
+    let bad = |_| ErrorCode::BadRequest;
+    let log = LogName::new(read.log).map_err(bad)?;
+    let reader = read.reader.map(UserId::new).transpose().map_err(bad)?;
+    let bounded = |wanted: u64, limit: usize| usize::try_from(wanted).unwrap_or(limit).clamp(1, limit);
+    let range = ReadRange {
+        log,
+        after: Version(read.after),
+        max_entries: bounded(read.max_entries, PAGE_ENTRIES),
+        max_bytes: bounded(read.max_bytes, page_bytes),
+    };
+    Ok(Wanted { ask: read.ask, range, reader })
+}
+
+/// Reads a page once it is this one's turn and the link has room for it.
+pub async fn answer(wanted: Wanted, desk: Desk, outbox: Arc<Outbox>, reading: Arc<Semaphore>, share: Share) {
+    // Never closed; without a permit the read would only be one more at once.
+    let permit = reading.acquire().await.ok();
+    if !has_room(&outbox, desk.page_room()).await {
+        return;
+    }
+    let ask = wanted.ask;
+    let frame = match read(wanted, &**desk.store()).await {
+        Ok(page) => encode(ask, &page),
+        Err(refusal) => {
+            desk.vitals().refused(1);
+            if let Refusal::Store(error) = &refusal {
+                tracing::warn!(%error, "a page was not read");
+            }
+            Frame::Page(Page { ask, refused: refusal.code().number(), ..Page::default() }).to_bytes()
+        }
+    };
+    let mut turn = Turn::default();
+    push(&outbox, frame, &mut turn);
+    turn.flush().await;
+    drop((permit, share));
+}
+
+/// Waits until less than so many bytes wait for the link; false if it ended.
+async fn has_room(outbox: &Outbox, bytes: usize) -> bool {
+    const LOOK: Duration = Duration::from_millis(5);
+    while outbox.waiting() > bytes {
+        if outbox.is_closing() {
+            return false;
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    true
+}
+
+async fn read(wanted: Wanted, store: &dyn Store) -> Result<storage::Page, Refusal> {
+    if let Some(reader) = wanted.reader {
+        may_read(store, &wanted.range.log, reader).await?;
+    }
+    Ok(store.read(wanted.range).await?)
+}
+
+/// Whether the user may read this log: their own inbox, and the topics that they are a member of.
+///
+/// # Errors
+/// Why not.
+pub async fn may_read(store: &dyn Store, log: &LogName, reader: UserId) -> Result<(), Refusal> {
+    match (log.kind(), log.topic_name()) {
+        (LogKind::Inbox(owner), _) if owner == reader.as_str() => Ok(()),
+        (_, Some(topic)) => match store.is_member(topic, reader).await? {
+            true => Ok(()),
+            false => Err(ErrorCode::NotAMember.into()),
+        },
+        (_, None) => Err(ErrorCode::NotYourLog.into()),
+    }
+}
+
+fn encode(ask: u64, page: &storage::Page) -> bytes::Bytes {
+    let entries = page.entries.iter();
+    let entries = entries.map(|entry| PageEntry {
+        version: entry.version.0,
+        time: entry.time.0,
+        content: &entry.content,
+    });
+    let (first, head) = (page.first.0, page.head.0);
+    Frame::Page(Page { ask, first, head, entries: entries.collect(), refused: 0 }).to_bytes()
+}
