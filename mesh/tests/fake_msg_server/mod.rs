@@ -1,4 +1,5 @@
-//! The msg_server's end of links, scripted: for tests of whoever dials msg_servers.
+//! The msg_server's end of links, scripted: for tests of whoever dials msg_servers. As a real one it republishes
+//! what linked processes report.
 //!
 //! Other crates' tests take it in by its path; each uses a part of it.
 #![allow(dead_code)]
@@ -39,6 +40,13 @@ struct Shared {
     links: Mutex<Vec<Link>>,
     count: watch::Sender<usize>,
     heard: watch::Sender<Vec<Report>>,
+}
+
+impl Shared {
+    fn send(&self, frame: &Frame<'_>) {
+        let frame = frame.to_bytes();
+        self.links.lock().retain(|link| link.frames.send(frame.to_vec()).is_ok());
+    }
 }
 
 struct Link {
@@ -94,8 +102,7 @@ impl FakeMsgServer {
 
     /// Sends a frame to whoever is linked.
     pub fn send(&self, frame: &Frame<'_>) {
-        let frame = frame.to_bytes();
-        self.shared.links.lock().retain(|link| link.frames.send(frame.to_vec()).is_ok());
+        self.shared.send(frame);
     }
 
     /// A report of this msg_server's own.
@@ -147,6 +154,7 @@ async fn hear(mut read: OwnedReadHalf, link: Link, shared: &Shared) -> io::Resul
         match Frame::parse(&body).map_err(io::Error::other)? {
             Frame::Report(json) => {
                 let report = serde_json::from_slice(json).map_err(io::Error::other)?;
+                shared.send(&Frame::Report(json));
                 shared.heard.send_modify(|heard| heard.push(report));
             }
             Frame::Packet(body) if is_subscription(body) => {

@@ -9,7 +9,8 @@ export const UNKNOWN = "–";
 
 export function count(value) {
   if (typeof value !== "number") return UNKNOWN;
-  return Math.abs(value) < 1e6 ? whole.format(value) : compact.format(value);
+  if (Math.abs(value) < 1e6) return whole.format(value);
+  return compact.format(value).replace(/(?=[A-Z])/, "\u00a0");
 }
 
 /** A measured number: one decimal while it is small. */
@@ -26,7 +27,7 @@ export function bytes(value) {
     value /= 1024;
     unit += 1;
   }
-  return `${unit === 0 ? whole.format(value) : tenths.format(value)} ${units[unit]}`;
+  return `${unit === 0 ? whole.format(value) : tenths.format(value)}\u00a0${units[unit]}`;
 }
 
 /** A length of time in milliseconds, in its two largest units. */
@@ -39,12 +40,18 @@ export function duration(millis) {
     [seconds % 60, "s"],
   ];
   const first = parts.findIndex(([value]) => value > 0);
-  if (first < 0) return "0 s";
+  if (first < 0) return "0\u00a0s";
   return parts
     .slice(first, first + 2)
     .filter(([value]) => value > 0)
-    .map(([value, unit]) => `${value} ${unit}`)
+    .map(([value, unit]) => `${value}\u00a0${unit}`)
     .join(" ");
+}
+
+/** A moment in milliseconds since 1970, by the clock of this browser. */
+export function moment(millis) {
+  // The one locale that writes dates as ISO 8601 does.
+  return new Date(millis).toLocaleString("sv-SE");
 }
 
 /** `MessagesInTotal` as `Messages in total`. */

@@ -94,7 +94,7 @@ function issues() {
 }
 
 function complaint(process) {
-  if (process.State === "silent") return `is silent for ${duration(mesh.Now - process.SilentSince)}`;
+  if (process.State === "silent") return `has been silent for ${duration(mesh.Now - process.SilentSince)}`;
   return process.State === "unready" ? "takes no work: it starts or drains" : `says: ${process.Troubles.join("; ")}`;
 }
 

@@ -1,7 +1,7 @@
 // One row a process, under the heading of its role; opened, a row shows all that the process reports.
 
 import { el, reconcile, setClass, setPairs, setText } from "./dom.js";
-import { UNKNOWN, bytes, count, duration, figure, measure, words } from "./format.js";
+import { UNKNOWN, bytes, count, duration, figure, measure, moment, words } from "./format.js";
 
 /** More rows than this help nobody, and cost the browser: what is beyond is told, and found by the filter. */
 const MOST_ROWS = 400;
@@ -17,29 +17,37 @@ const ROLES = {
 const STATES = { well: "well", troubled: "trouble", unready: "not ready", silent: "silent" };
 
 const counted = (label, name) => [label, (p) => p.Figures[name], count];
+const measured = (label, name) => [label, (p) => p.Figures[name], measure];
 const sized = (label, name) => [label, (p) => p.Figures[name], bytes];
-const rated = (label, name) => [label, (p) => p.Rates[name] ?? (`${name.replace(/PerSecond$/, "Total")}` in p.Figures ? null : undefined), measure];
+const rated = (label, name) => [label, (p) => p.Rates[`${name}PerSecond`] ?? soon(p, `${name}Total`), measure];
 
 /** What a row shows of each role, as far as it is reported. */
 const KEY_FIGURES = {
-  gateway: [counted("handed out", "HandedOutTotal"), counted("live msg_servers", "LiveMsgServers"), counted("held", "Held"), counted("connections", "Connections")],
-  msg_server: [counted("connections", "Connections"), rated("in /s", "MessagesInPerSecond"), rated("out /s", "DeliveriesPerSecond"), ["ack ms", ackMillis, measure]],
-  router: [counted("online users", "OnlineUsers"), rated("in /s", "MessagesInPerSecond"), rated("forwarded /s", "ForwardedPerSecond"), sized("queued", "QueueBytes")],
-  monitor: [counted("processes", "Processes"), counted("links", "Links"), rated("reports /s", "ReportsPerSecond")],
+  gateway: [counted("handed out", "HandedOutTotal"), counted("live servers", "LiveMsgServers"), counted("held", "Held"), counted("connections", "Connections")],
+  msg_server: [counted("connections", "Connections"), rated("in /s", "MessagesIn"), rated("out /s", "Deliveries"), ["ack ms", ackMillis, measure]],
+  manager: [rated("appends /s", "Appends"), measured("commit p50 ms", "CommitP50Ms"), measured("p99 ms", "CommitP99Ms"), rated("reads /s", "Reads")],
+  router: [counted("online users", "OnlineUsers"), rated("in /s", "MessagesIn"), rated("forwarded /s", "Forwarded"), sized("queued", "QueueBytes")],
+  monitor: [counted("processes", "Processes"), counted("links", "Links"), rated("reports /s", "Reports")],
 };
+
+/** A rate that is not known yet is null; one of a counter that is not reported at all is undefined. */
+function soon(process, counter) {
+  return counter in process.Figures ? null : undefined;
+}
 
 function ackMillis(process) {
   const [micros, acked] = [process.Rates.AckMicrosPerSecond, process.Rates.AckedPerSecond];
   if (acked > 0) return micros / acked / 1000;
-  return "AckedTotal" in process.Figures ? null : undefined;
+  return soon(process, "AckedTotal");
 }
 
 /** Shows those of `processes` that match; returns how many match and how many of these are shown. */
 export function showProcesses(parent, processes, now, filter) {
   const matching = processes.filter((process) => matches(process, filter));
   const shown = matching.length > MOST_ROWS ? mostUrgent(matching) : matching;
-  const groups = [...Map.groupBy(shown, (process) => process.Process)];
-  reconcile(parent, groups, ([role]) => role, makeGroup, (element, group) => updateGroup(element, group, now));
+  const all = Map.groupBy(matching, (process) => process.Process);
+  const groups = [...Map.groupBy(shown, (process) => process.Process)].map(([role, some]) => ({ role, some, all: all.get(role) }));
+  reconcile(parent, groups, ({ role }) => role, makeGroup, (element, group) => updateGroup(element, group, now));
   return { matching: matching.length, shown: shown.length };
 }
 
@@ -56,19 +64,19 @@ function mostUrgent(processes) {
   return processes.filter((process) => chosen.has(process));
 }
 
-function makeGroup([role]) {
+function makeGroup({ role }) {
   const heading = el("h2", {}, ROLES[role] ?? role, el("span", { class: "count" }));
   return el("section", { class: "group" }, heading, el("div", { class: "rows" }));
 }
 
-function updateGroup(element, [, processes], now) {
-  setText(element.querySelector(".count"), String(processes.length));
+function updateGroup(element, { some, all }, now) {
+  setText(element.querySelector(".count"), count(all.length));
   const update = (row, process) => updateRow(row, process, now);
-  reconcile(element.lastElementChild, processes, (process) => process.Uuid, makeRow, update);
+  reconcile(element.lastElementChild, some, (process) => process.Uuid, makeRow, update);
 }
 
 function makeRow() {
-  const name = el("span", { class: "name" }, el("span", { class: "addr" }), el("span", { class: "uuid" }));
+  const name = el("span", { class: "name" }, el("span", { class: "addr" }), el("span", { class: "about" }));
   const uptime = el("span", { class: "uptime" }, el("span", { class: "label" }), el("span", { class: "time" }));
   const summary = el("summary", {}, el("span", { class: "state" }), name, el("dl", { class: "key" }), uptime, el("span", { class: "notes" }));
   return el("details", { class: "process" }, summary, el("div", { class: "more" }, el("dl")));
@@ -81,7 +89,8 @@ function updateRow(row, process, now) {
   setClass(part(".state"), `state ${process.State}`);
   setText(part(".state"), STATES[process.State]);
   setText(part(".addr"), process.Addr);
-  setText(part(".uuid"), process.Uuid === process.Addr ? "" : process.Uuid);
+  const uuid = process.Uuid === process.Addr ? [] : [process.Uuid];
+  setText(part(".about"), [...uuid, `v${process.Version}`].join(" · "));
   setPairs(part(".key"), keyFigures(process));
   setText(part(".label"), silent ? "silent for " : "up for ");
   setText(part(".time"), duration(now - (silent ? process.SilentSince : process.Started)));
@@ -115,7 +124,7 @@ function everything(process, now) {
   return [
     ["Version", process.Version],
     ["Process id", String(process.Pid)],
-    ["Started", new Date(process.Started).toLocaleString("en-GB")],
+    ["Started", moment(process.Started)],
     ["Reported", `${duration(process.HeardAgo)} ago`],
     ...Object.entries(process.Figures).map(([name, value]) => [words(name), figure(name, value)]),
     ...Object.entries(process.Rates).map(([name, value]) => [words(name), measure(value)]),

@@ -57,7 +57,7 @@ function trace(samples) {
   const most = Math.max(...samples.map((sample) => sample ?? 0), 1e-9);
   const points = samples.flatMap((sample, index) => {
     if (sample === null) return [];
-    const y = HEIGHT - 2 - (sample / most) * (HEIGHT - 5);
+    const y = HEIGHT - 2 - (sample / most) * (HEIGHT - 8);
     return [`${x(index, samples.length).toFixed(1)} ${y.toFixed(1)}`];
   });
   return points.length > 1 ? `M${points.join("L")}` : "";
