@@ -17,7 +17,7 @@ mod budget;
 mod desk;
 mod edge;
 mod latency;
-mod open;
+pub mod open;
 mod pairs;
 mod reads;
 mod receipts;
@@ -43,9 +43,10 @@ use thiserror::Error;
 use tokio::net::TcpListener;
 
 use desk::Desk;
-use open::{OpenStore, open};
 use server_link::ServerLink;
 use vitals::Vitals;
+
+pub use open::OpenStore;
 
 /// The name of this role.
 const ROLE: &str = "manager";
@@ -82,6 +83,20 @@ pub async fn run(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Result<(), ManagerError> {
+    run_with(open::open, config, listener, shutdown).await
+}
+
+/// As [`run`], over the store that `open` opens: called on a thread that may block, while the process answers already
+/// that it is not ready.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_with(
+    open: impl FnOnce(&ManagerConfig) -> Result<OpenStore, OpenError> + Send + 'static,
+    config: ManagerConfig,
+    listener: TcpListener,
+    shutdown: Shutdown,
+) -> Result<(), ManagerError> {
     let address = listener.local_addr()?.to_string();
     let vitals = Arc::new(Vitals::new(config.links.link_queue_bytes, shutdown.clone()));
     shutdown.spawn(serve_health(config.clone(), listener, Arc::clone(&vitals), shutdown.clone()));
@@ -89,24 +104,12 @@ pub async fn run(
         let config = config.clone();
         move || open(&config)
     });
-    let OpenStore { store, failed } = tokio::select! {
+    let opened = tokio::select! {
         opened = opening => opened??,
         () = shutdown.draining() => return Ok(()),
     };
-    tracing::info!(store = %store.id(), "the store is open");
-    vitals.opened(Arc::clone(&store));
-    shutdown.spawn(pairs::keep_completing(Arc::clone(&store), shutdown.clone()));
-    if let Some(age) = config.retention {
-        shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
-    }
     let identity = Identity::new(ROLE, &config.dial.uuid, address).with_beat(config.dial.beat_time);
-    let (dial, servers) = (dial(&config, store.id().to_string()), config.dial.msg_server_list.clone());
-    let desk = Arc::new(Desk::new(store, Arc::clone(&vitals), identity, &config.links, shutdown.clone()));
-    shutdown.spawn(dial_all(servers, dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
-    let outcome = tokio::select! {
-        () = shutdown.draining() => Ok(()),
-        error = failed => Err(ManagerError::Failed(error)),
-    };
+    let outcome = work(opened, &config, &vitals, identity, &shutdown).await;
     let bound = if outcome.is_ok() { shutdown.drain_time() } else { LAST_REFUSALS };
     let _ = tokio::time::timeout(bound, vitals.quiet()).await;
     // Nobody is left who needs the links.
@@ -115,6 +118,29 @@ pub async fn run(
     shutdown.tasks_ended().await;
     // The last one to hold the store: closing it waits for its threads.
     Ok(tokio::task::spawn_blocking(move || drop(vitals)).await?)
+}
+
+/// Serves the msg_servers until the process drains or the store has failed.
+async fn work(
+    OpenStore { store, failed }: OpenStore,
+    config: &ManagerConfig,
+    vitals: &Arc<Vitals>,
+    identity: Identity,
+    shutdown: &Shutdown,
+) -> Result<(), ManagerError> {
+    tracing::info!(store = %store.id(), "the store is open");
+    vitals.opened(Arc::clone(&store));
+    shutdown.spawn(pairs::keep_completing(Arc::clone(&store), shutdown.clone()));
+    if let Some(age) = config.retention {
+        shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
+    }
+    let (dial, servers) = (dial(config, store.id().to_string()), config.dial.msg_server_list.clone());
+    let desk = Desk::new(store, Arc::clone(vitals), identity, &config.links, shutdown.clone());
+    shutdown.spawn(dial_all(servers, dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
+    tokio::select! {
+        () = shutdown.draining() => Ok(()),
+        error = failed => Err(ManagerError::Failed(error)),
+    }
 }
 
 async fn serve_health(config: ManagerConfig, listener: TcpListener, vitals: Arc<Vitals>, shutdown: Shutdown) {
