@@ -208,16 +208,10 @@ impl Server {
                 tokio::time::sleep(pause).await;
             }
         }
-        while self.sessions.count() > 0 && !self.is_cancelled() {
+        while self.sessions.count() > 0 && !self.shutdown.is_cancelled() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         self.channels.end_links();
-    }
-
-    fn is_cancelled(&self) -> bool {
-        use std::future::Future;
-        let mut cancelled = std::pin::pin!(self.shutdown.cancelled());
-        cancelled.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_ready()
     }
 }
 

@@ -49,6 +49,11 @@ impl Shutdown {
         self.cancel.cancel();
     }
 
+    /// Whether the time for draining is over.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
     /// Waits until the time for draining is over.
     pub async fn cancelled(&self) {
         self.cancel.cancelled().await;

@@ -7,10 +7,16 @@
 //!
 //! [`Frame::Send`] goes from msg_server to router and on to other msg_servers as the very same bytes.
 
+mod append;
+mod change;
 mod frame;
+mod page;
+mod parts;
 pub mod request;
+mod send;
 
-pub use frame::{
-    Append, Appended, Change, Confirm, Direction, Frame, Outcome, Page, PageEntry, Read, Send, Stored,
-    encode_send,
-};
+pub use append::{Append, Appended, Outcome, Stored};
+pub use change::{Change, Confirm, Direction};
+pub use frame::Frame;
+pub use page::{Page, PageEntry, Read};
+pub use send::{Send, encode_send};
