@@ -1,0 +1,403 @@
+//! A mesh: which processes it has, and what a test does to them.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitStatus;
+use std::sync::{Mutex, MutexGuard};
+
+use rustix::process::Signal;
+use serde_json::{Map, Value, json};
+use tempfile::TempDir;
+
+use crate::health::{self, Health};
+use crate::part::{Part, Role};
+use crate::ports::Ports;
+use crate::process::{Process, end_of};
+use crate::programs;
+use crate::wait::eventually;
+
+/// Of each process's log, so many of the newest lines are printed when a test fails.
+const LOG_LINES: usize = 60;
+
+/// How often processes report, and links show that they live, in seconds: a test is not to wait long for either.
+const BEAT: f64 = 0.5;
+
+/// What a mesh is to be.
+pub struct Builder {
+    counts: [(Role, usize); 5],
+    secret: Option<String>,
+    keys: Vec<(Scope, String, Value)>,
+}
+
+enum Scope {
+    All,
+    Role(Role),
+    Part(Part),
+}
+
+impl Scope {
+    fn holds(&self, part: Part) -> bool {
+        match self {
+            Self::All => true,
+            Self::Role(role) => *role == part.role(),
+            Self::Part(one) => *one == part,
+        }
+    }
+}
+
+impl Builder {
+    fn count(mut self, role: Role, count: usize) -> Self {
+        self.counts.iter_mut().filter(|(other, _)| *other == role).for_each(|(_, old)| *old = count);
+        self
+    }
+
+    /// How many msg_servers there are; 2 unless set.
+    pub fn msg_servers(self, count: usize) -> Self {
+        self.count(Role::MsgServer, count)
+    }
+
+    /// How many routers there are; 1 unless set.
+    pub fn routers(self, count: usize) -> Self {
+        self.count(Role::Router, count)
+    }
+
+    /// How many managers there are, each with a store of its own; 1 unless set.
+    pub fn managers(self, count: usize) -> Self {
+        self.count(Role::Manager, count)
+    }
+
+    /// How many gateways there are; 1 unless set.
+    pub fn gateways(self, count: usize) -> Self {
+        self.count(Role::Gateway, count)
+    }
+
+    /// Whether there is a monitor; none unless set.
+    pub fn monitor(self, there: bool) -> Self {
+        self.count(Role::Monitor, usize::from(there))
+    }
+
+    /// The `MeshSecret` of all processes; `None`: none. Unless set, there is one.
+    pub fn secret(mut self, secret: Option<&str>) -> Self {
+        self.secret = secret.map(str::to_owned);
+        self
+    }
+
+    /// Sets a key in the config file of every process of `role`. A later call wins; `null` leaves the key out.
+    pub fn set(mut self, role: Role, key: &str, value: impl Into<Value>) -> Self {
+        self.keys.push((Scope::Role(role), key.into(), value.into()));
+        self
+    }
+
+    /// Sets a key in the config file of one process.
+    pub fn set_for(mut self, part: Part, key: &str, value: impl Into<Value>) -> Self {
+        self.keys.push((Scope::Part(part), key.into(), value.into()));
+        self
+    }
+
+    /// Sets a key in every config file.
+    pub fn set_all(mut self, key: &str, value: impl Into<Value>) -> Self {
+        self.keys.push((Scope::All, key.into(), value.into()));
+        self
+    }
+
+    /// The mesh, with its files written and none of its processes started.
+    pub fn build(self) -> Mesh {
+        programs::folder();
+        let folder =
+            tempfile::Builder::new().prefix("shoal-testbed-").tempdir().expect("a folder for the mesh");
+        let mut ports = Ports::new();
+        let addresses: BTreeMap<Part, SocketAddr> =
+            self.parts().map(|part| (part, SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take())))).collect();
+        let msg_servers: Vec<String> = addresses
+            .iter()
+            .filter(|(part, _)| part.role() == Role::MsgServer)
+            .map(|(_, address)| address.to_string())
+            .collect();
+        let web = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take()));
+        let process = |(part, address): (&Part, &SocketAddr)| {
+            let config = self.config(*part, *address, &msg_servers, web);
+            (*part, Mutex::new(Process::new(*part, *address, config, folder.path())))
+        };
+        let processes: BTreeMap<_, _> = addresses.iter().map(process).collect();
+        processes.values().for_each(|process| process.lock().expect("nobody panicked").write_config());
+        Mesh { processes, web, folder, _ports: ports }
+    }
+
+    /// The mesh, all of its processes started, ready, and linked with each other.
+    pub async fn start(self) -> Mesh {
+        let mesh = self.build();
+        mesh.parts().for_each(|part| mesh.spawn(part));
+        mesh.settled().await;
+        mesh
+    }
+
+    fn parts(&self) -> impl Iterator<Item = Part> {
+        self.counts.iter().flat_map(|(role, count)| (0..*count).map(|index| Part::of(*role, index)))
+    }
+
+    fn config(
+        &self,
+        part: Part,
+        address: SocketAddr,
+        msg_servers: &[String],
+        web: SocketAddr,
+    ) -> Map<String, Value> {
+        let own = match part.role() {
+            Role::MsgServer => json!({"LocalIP": address.to_string(), "MonitorBeatTime": BEAT}),
+            Role::Manager => json!({
+                "UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT,
+                "Store": {"Kind": "embedded", "Path": format!("store-{}", part.index()), "SegmentBytes": 4 << 20},
+            }),
+            Role::Monitor => json!({
+                "UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT,
+                "WebListen": web.to_string(),
+            }),
+            Role::Gateway | Role::Router => {
+                json!({"UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT})
+            }
+        };
+        let mut config = own.as_object().cloned().unwrap_or_default();
+        config.insert("Listen".into(), address.to_string().into());
+        if let Some(secret) = &self.secret {
+            config.insert("MeshSecret".into(), secret.as_str().into());
+        }
+        for (_, key, value) in self.keys.iter().filter(|(scope, _, _)| scope.holds(part)) {
+            config.insert(key.clone(), value.clone());
+        }
+        config.retain(|_, value| !value.is_null());
+        config
+    }
+}
+
+/// A mesh of real processes, which end with it.
+pub struct Mesh {
+    processes: BTreeMap<Part, Mutex<Process>>,
+    web: SocketAddr,
+    folder: TempDir,
+    _ports: Ports,
+}
+
+impl Mesh {
+    /// Two msg_servers, a router, a manager and a gateway with a secret, unless told otherwise.
+    pub fn builder() -> Builder {
+        let counts = Role::ALL.map(|role| {
+            (
+                role,
+                match role {
+                    Role::MsgServer => 2,
+                    Role::Monitor => 0,
+                    _ => 1,
+                },
+            )
+        });
+        Builder { counts, secret: Some("the secret of a mesh under test".into()), keys: Vec::new() }
+    }
+
+    /// Every process, running or not; msg_servers first.
+    pub fn parts(&self) -> impl Iterator<Item = Part> + use<> {
+        let mut parts: Vec<_> = self.processes.keys().copied().collect();
+        parts.sort_by_key(|part| Role::ALL.iter().position(|role| *role == part.role()));
+        parts.into_iter()
+    }
+
+    /// The folder in which the processes run: config files, logs and stores are in it.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// Where a process listens, running or not.
+    pub fn addr(&self, part: Part) -> SocketAddr {
+        self.process(part).address
+    }
+
+    /// Where the first gateway listens.
+    pub fn gateway_addr(&self) -> SocketAddr {
+        self.addr(Part::Gateway(0))
+    }
+
+    /// Where a msg_server listens, which is its `LocalIP` too.
+    pub fn msg_server_addr(&self, index: usize) -> SocketAddr {
+        self.addr(Part::MsgServer(index))
+    }
+
+    /// Where the monitor's page is.
+    pub fn web_addr(&self) -> SocketAddr {
+        self.web
+    }
+
+    /// Starts a process, and does not wait for it.
+    pub fn spawn(&self, part: Part) {
+        self.process(part).spawn();
+    }
+
+    /// Starts a process, and waits until it answers.
+    pub async fn start(&self, part: Part) {
+        self.spawn(part);
+        self.answers(part).await;
+    }
+
+    /// Kills a process (SIGKILL); returns when it is gone.
+    pub async fn kill(&self, part: Part) {
+        self.process(part).kill();
+    }
+
+    /// Kills a process and starts it again on the same port.
+    pub async fn restart(&self, part: Part) {
+        self.kill(part).await;
+        self.start(part).await;
+    }
+
+    /// Tells a process to drain (SIGTERM); returns how it ended.
+    pub async fn stop(&self, part: Part) -> ExitStatus {
+        self.terminate(part);
+        self.ended(part).await
+    }
+
+    /// Tells a process to drain (SIGTERM), and does not wait.
+    pub fn terminate(&self, part: Part) {
+        self.process(part).signal(Signal::TERM);
+    }
+
+    /// Waits for a process to end.
+    pub async fn ended(&self, part: Part) -> ExitStatus {
+        end_of(&self.processes[&part]).await
+    }
+
+    /// Whether a process runs.
+    pub fn is_running(&self, part: Part) -> bool {
+        self.process(part).is_running()
+    }
+
+    /// Stops a process in its tracks (SIGSTOP).
+    pub fn pause(&self, part: Part) {
+        self.process(part).signal(Signal::STOP);
+    }
+
+    /// Lets a paused process go on (SIGCONT).
+    pub fn resume(&self, part: Part) {
+        self.process(part).signal(Signal::CONT);
+    }
+
+    /// Changes a key of a process's config file, for its next start or reload. `null` takes it out.
+    pub fn reconfigure(&self, part: Part, key: &str, value: impl Into<Value>) {
+        let mut process = self.process(part);
+        match value.into() {
+            Value::Null => drop(process.config.remove(key)),
+            value => drop(process.config.insert(key.into(), value)),
+        }
+        process.write_config();
+    }
+
+    /// Tells a process to read its config file again (SIGHUP).
+    pub fn reload(&self, part: Part) {
+        self.process(part).signal(Signal::HUP);
+    }
+
+    /// What `/healthz` of a process says; `None` where it does not answer.
+    pub async fn healthz(&self, part: Part) -> Option<Health> {
+        let address = self.addr(part);
+        health::ask(address, "/healthz").await
+    }
+
+    /// What `/readyz` of a process says; `None` where it does not answer.
+    pub async fn readyz(&self, part: Part) -> Option<Health> {
+        let address = self.addr(part);
+        health::ask(address, "/readyz").await
+    }
+
+    /// A figure of a process now; 0 where it does not answer, or has no such figure.
+    pub async fn figure(&self, part: Part, name: &str) -> u64 {
+        self.healthz(part).await.map_or(0, |health| health.figure(name))
+    }
+
+    /// The process id of a process that was started.
+    pub fn pid(&self, part: Part) -> u32 {
+        self.process(part).pid().unwrap_or_else(|| panic!("{part} was not started"))
+    }
+
+    /// The memory that a process holds, in bytes (resident set size).
+    pub fn resident_bytes(&self, part: Part) -> u64 {
+        let path = format!("/proc/{}/status", self.pid(part));
+        let status = std::fs::read_to_string(path).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a size");
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number of kB");
+        kibibytes * 1024
+    }
+
+    /// Everything that a process has logged, over all of its runs.
+    pub fn log(&self, part: Part) -> String {
+        self.process(part).log()
+    }
+
+    /// Waits until a process has logged something with `needle` in it; gives the line.
+    pub async fn logged(&self, part: Part, needle: &str) -> String {
+        eventually(&format!("{part} logs {needle:?}"), async || {
+            self.log(part).lines().find(|line| line.contains(needle)).map(str::to_owned)
+        })
+        .await
+    }
+
+    /// Waits until a process that was started answers over HTTP.
+    ///
+    /// # Panics
+    /// If it ends, or does not answer in time.
+    pub async fn answers(&self, part: Part) -> Health {
+        eventually(&format!("{part} answers"), async || {
+            let health = self.readyz(part).await;
+            assert!(health.is_some() || self.is_running(part), "{part} ended:\n{}", self.log(part));
+            health
+        })
+        .await
+    }
+
+    /// Waits until every process that runs answers, and every msg_server that runs is linked with all of the others
+    /// that run.
+    pub async fn settled(&self) {
+        let running: Vec<_> = self.parts().filter(|part| self.is_running(*part)).collect();
+        let count = |role| running.iter().filter(|part| part.role() == role).count() as u64;
+        let (msg_servers, routers) = (count(Role::MsgServer), count(Role::Router));
+        // Of several managers, each with a store of its own, a msg_server takes only the first.
+        let managers = count(Role::Manager).min(1);
+        for part in &running {
+            self.answers(*part).await;
+            eventually(&format!("{part} is linked with all that run"), async || {
+                let health = self.healthz(*part).await?;
+                let linked = match part.role() {
+                    Role::MsgServer => {
+                        health.figure("Managers") >= managers && health.figure("Routers") >= routers
+                    }
+                    Role::Gateway => health.figure("LiveMsgServers") >= msg_servers,
+                    Role::Router | Role::Manager | Role::Monitor => health.status == 200 || msg_servers == 0,
+                };
+                linked.then_some(())
+            })
+            .await;
+        }
+    }
+
+    fn process(&self, part: Part) -> MutexGuard<'_, Process> {
+        let process = self.processes.get(&part).unwrap_or_else(|| panic!("this mesh has no {part}"));
+        process.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn print_logs(&self) {
+        for part in self.parts() {
+            let log = self.log(part);
+            let lines: Vec<_> = log.lines().collect();
+            let newest = &lines[lines.len().saturating_sub(LOG_LINES)..];
+            eprintln!("--- the newest of {} log lines of {part}\n{}", lines.len(), newest.join("\n"));
+        }
+    }
+}
+
+impl Drop for Mesh {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.print_logs();
+        }
+        for part in self.parts() {
+            self.process(part).kill();
+        }
+    }
+}

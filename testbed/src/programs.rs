@@ -1,0 +1,47 @@
+//! Where the programs of the roles are: built here, once per test run, or named by the environment.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use crate::part::Role;
+
+/// The program that binds the life of another to that of its starter.
+pub const LEASH: &str = "testbed-leash";
+
+/// The folder with the programs of every role. The first call builds them.
+///
+/// # Panics
+/// If they cannot be built.
+pub fn folder() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| match std::env::var_os("TESTBED_PROGRAMS") {
+        Some(folder) => folder.into(),
+        None => build(),
+    })
+}
+
+/// Builds in the profile of the running test, into its own target folder. Cargo locks that folder by itself, so several
+/// test runs at one time wait for each other.
+fn build() -> PathBuf {
+    let own = std::env::current_exe().expect("the path of this test");
+    let folder =
+        own.ancestors().find(|folder| folder.join("deps").is_dir()).expect("a target folder").to_owned();
+    let profile = match folder.file_name().and_then(|name| name.to_str()) {
+        Some("debug") | None => "dev",
+        Some(profile) => profile,
+    };
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    cargo
+        .args(["build", "--quiet", "--bins", "--profile", profile])
+        .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
+        .arg("--target-dir")
+        .arg(folder.parent().expect("a target folder"))
+        .args(["-p", env!("CARGO_PKG_NAME")]);
+    for role in Role::ALL {
+        cargo.args(["-p", role.program()]);
+    }
+    let built = cargo.status().expect("cargo runs");
+    assert!(built.success(), "the programs cannot be built: {cargo:?}");
+    folder
+}
