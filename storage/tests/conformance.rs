@@ -1,5 +1,8 @@
 //! Every backend passes the suite: the model, and the embedded store on this machine's disk.
 
+// What is set up for the tests fails by panicking.
+#![allow(clippy::unwrap_used)]
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -27,6 +27,8 @@ mod options;
 mod read;
 mod state;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use error::OpenError;
 pub use options::{Clock, Options};

@@ -82,6 +82,7 @@ impl EmbeddedStore {
             health: Arc::clone(&health),
             clock: Arc::clone(&options.clock),
             share_bytes: options.share_bytes(),
+            segment_bytes: options.segment_bytes,
             newest,
             rhythm: Rhythm::default(),
         };
@@ -105,6 +106,12 @@ impl EmbeddedStore {
     /// the store again finds out what is on disk. [`StoreError::Closed`] when the store was dropped.
     pub fn on_fatal(&self) -> Answer<StoreError> {
         self.health.on_fatal()
+    }
+
+    /// All keys and values of the state.
+    #[cfg(test)]
+    pub(super) fn everything(&self) -> Answer<Result<super::state::view::Pairs, StoreError>> {
+        self.readers.handle().ask(|queries| queries.all_keys())
     }
 
     /// Queues a call for the committer.

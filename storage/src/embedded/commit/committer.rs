@@ -31,6 +31,8 @@ pub(crate) struct Committer {
     pub clock: Clock,
     /// Jobs of at most so many bytes go into one record; one job is never divided.
     pub share_bytes: usize,
+    /// Size of the log's next file, for whoever has to make room.
+    pub segment_bytes: u32,
     /// The time of the newest record: none is older than the one before.
     pub newest: Time,
     pub rhythm: Rhythm,
@@ -122,8 +124,9 @@ impl Committer {
         let passing = matches!(error, LogError::NoRoom { .. } | LogError::TooLarge { .. });
         let text = match full {
             true => format!(
-                "the disk is full: {error}; make room (at least one segment, see `SegmentBytes`, for the next \
-                 {bytes} bytes), then {}",
+                "the disk is full: {error}; {bytes} bytes wait, and the next file of the log needs {} bytes: make \
+                 room, then {}",
+                self.segment_bytes,
                 if passing { "it goes on by itself" } else { "start again" }
             ),
             false => error.to_string(),

@@ -28,6 +28,12 @@ impl Queries {
         Self { state, contents }
     }
 
+    /// All keys and values.
+    #[cfg(test)]
+    pub fn all_keys(&self) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+        self.state.scan(&[0], &[u8::MAX], usize::MAX / 2)
+    }
+
     pub fn read(&self, range: &ReadRange) -> Result<Page, StoreError> {
         let Some(log) = self.state.log(range.log.as_str())? else {
             return Ok(Page { first: Version(1), ..Page::default() });
