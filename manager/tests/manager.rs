@@ -1,0 +1,257 @@
+//! A manager over real sockets and a real store, with the test at the msg_server's end of its link.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "the helpers of tests fail as tests do")]
+
+#[allow(dead_code, reason = "shared by the tests of this crate, each of which uses a part")]
+mod harness;
+#[path = "../../mesh/tests/link_end/mod.rs"]
+mod link_end;
+
+use harness::{Came, Manager, PageRead, Pair, Server, config, log, p2p, received, topic, user};
+use link_end::Links;
+use mesh::config::Secret;
+use mesh::link::Secrecy;
+use protocol::code::ErrorCode;
+use protocol::content::Content;
+use protocol::event::Stored as Certain;
+use protocol::ids::{MessageId, Version};
+use protocol::link::request::{Receipt, Reply, Request};
+use serde_json::json;
+
+fn refused(code: ErrorCode) -> Came {
+    Came::Refused(code.number(), Certain::No)
+}
+
+#[track_caller]
+fn code(reply: Reply) -> ErrorCode {
+    match reply {
+        Reply::Refused { code, message } => {
+            assert!(!message.is_empty());
+            ErrorCode::from_number(code).unwrap()
+        }
+        other => panic!("{other:?} is no refusal"),
+    }
+}
+
+#[tokio::test]
+async fn a_manager_says_who_it_is_and_whose_store_it_has() {
+    let pair = Pair::start().await;
+    let greeting = &pair.server.link.greeting;
+    assert_eq!((&*greeting.role, &*greeting.uuid, greeting.store.len()), ("manager", "18000", 32));
+    assert_eq!(pair.server.link.channels, ["/store/message", "/store/client-info", "/store/topic-info"]);
+    pair.manager.drained().await;
+}
+
+#[tokio::test]
+async fn p2p_messages_are_stored_in_both_inboxes_in_the_order_in_which_they_came() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    let came = server
+        .send(&[("amy", "bob", "1"), ("amy", "bob", "2"), ("bob", "amy", "3"), ("amy", "amy", "4")])
+        .await;
+    assert_eq!(came, [Came::Stored(1, 1), Came::Stored(2, 2), Came::Stored(3, 3), Came::Stored(4, 0)]);
+    let page = server.read("u/amy", Some("amy"), 1, 2).await;
+    let entries = [(2, "2"), (3, "3")].map(|(version, id)| (version, id.to_owned())).to_vec();
+    assert_eq!(page, PageRead { head: 4, entries, refused: 0 });
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn the_same_message_again_is_answered_as_before_and_another_under_its_id_is_refused() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob", "eve"]).await;
+    let came = server.send(&[("amy", "bob", "1"), ("amy", "bob", "1"), ("amy", "eve", "1")]).await;
+    assert_eq!(came, [Came::Stored(1, 1), Came::Stored(1, 1), refused(ErrorCode::IdReused)]);
+    assert_eq!(server.send(&[("amy", "nobody", "2")]).await, [refused(ErrorCode::UnknownUser)]);
+    assert_eq!(server.read("u/amy", None, 0, 9).await.head, 1);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn only_members_send_to_a_topic_and_read_it() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    let create = |name, volatile| Request::CreateTopic { topic: topic(name), user: user("amy"), volatile };
+    let join = |name: &str| Request::JoinTopic { topic: topic(name), user: user("bob"), device: None };
+    let Reply::Joined { log: state, already: false } = server.ask(&create("garden", false)).await else {
+        panic!("not joined")
+    };
+    assert_eq!((state.log, state.head), (log("t/garden"), Version(0)));
+    assert_eq!(code(server.ask(&create("garden", true)).await), ErrorCode::TopicExists);
+    assert_eq!(server.publish("amy", "garden", "1").await, Came::Stored(1, 0));
+    assert_eq!(server.publish("bob", "garden", "2").await, refused(ErrorCode::NotAMember));
+    assert_eq!(server.read("t/garden", Some("bob"), 0, 9).await.refused, ErrorCode::NotAMember.number());
+    assert_eq!(server.publish("amy", "house", "3").await, refused(ErrorCode::UnknownTopic));
+    assert_eq!(code(server.ask(&join("house")).await), ErrorCode::UnknownTopic);
+    assert!(matches!(server.ask(&join("garden")).await, Reply::Joined { already: false, .. }));
+    assert_eq!(server.publish("bob", "garden", "2").await, Came::Stored(2, 0));
+    assert_eq!(server.read("t/garden", Some("bob"), 0, 9).await.entries.len(), 2);
+    server.ask(&create("ticks", true)).await;
+    assert_eq!(server.publish("amy", "ticks", "4").await, refused(ErrorCode::WrongDurability));
+    let leave = Request::LeaveTopic { topic: topic("garden"), user: user("bob") };
+    assert_eq!(server.ask(&leave).await, Reply::Left);
+    assert_eq!(server.publish("bob", "garden", "5").await, refused(ErrorCode::NotAMember));
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn members_and_topics_are_listed_page_by_page() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob", "cleo"]).await;
+    server.ask(&Request::CreateTopic { topic: topic("x"), user: user("amy"), volatile: false }).await;
+    for name in ["bob", "cleo"] {
+        server.ask(&Request::JoinTopic { topic: topic("x"), user: user(name), device: None }).await;
+    }
+    let ask = |who, after: Option<&str>| Request::Members {
+        topic: topic("x"),
+        user: user(who),
+        after: after.map(user),
+        limit: 2,
+    };
+    let members =
+        |names: &[&str], more| Reply::Members { members: names.iter().copied().map(user).collect(), more };
+    assert_eq!(server.ask(&ask("amy", None)).await, members(&["amy", "bob"], true));
+    assert_eq!(server.ask(&ask("amy", Some("bob"))).await, members(&["cleo"], false));
+    assert_eq!(code(server.ask(&ask("dan", None)).await), ErrorCode::NotAMember);
+    server.publish("amy", "x", "1").await;
+    let Reply::Topics { topics } = server.ask(&Request::Topics { user: user("bob") }).await else {
+        panic!("no topics")
+    };
+    let heads: Vec<_> = topics.iter().map(|state| (state.log.clone(), state.head)).collect();
+    assert_eq!(heads, [(log("t/x"), Version(1))]);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn a_login_is_numbered_and_told_the_state_of_every_log() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    server.ask(&Request::CreateTopic { topic: topic("x"), user: user("amy"), volatile: false }).await;
+    server.send(&[("bob", "amy", "1"), ("bob", "amy", "2")]).await;
+    server.ask(&received("amy", "u/amy", 1)).await;
+    let login = Request::Login { user: user("amy"), device: None };
+    let mut last = 0;
+    for _ in 0..3 {
+        let Reply::LoggedIn { stamp, logs, revision } = server.ask(&login).await else { panic!("no login") };
+        assert!(stamp > last && stamp < 1 << 53);
+        last = stamp;
+        assert!(revision > 0);
+        let states: Vec<_> =
+            logs.iter().map(|state| (state.log.as_str(), state.head.0, state.cursor.0)).collect();
+        assert_eq!(states, [("u/amy", 2, 1), ("t/x", 0, 0)]);
+    }
+    let bounds = Request::Bounds { logs: vec![log("u/amy"), log("u/nobody")] };
+    let Reply::Bounds { bounds } = server.ask(&bounds).await else { panic!("no bounds") };
+    assert_eq!(bounds.iter().map(|bounds| bounds.head.0).collect::<Vec<_>>(), [2, 0]);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn a_cursor_that_moves_tells_whose_messages_it_passed_and_never_moves_back() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob", "eve"]).await;
+    server
+        .send(&[("amy", "bob", "a1"), ("bob", "amy", "b1"), ("eve", "bob", "e1"), ("amy", "bob", "a2")])
+        .await;
+    let receipts = |pairs: &[(&str, &str)]| {
+        let receipt =
+            |(sender, id): &(&str, &str)| Receipt { sender: user(sender), id: MessageId::new(id).unwrap() };
+        Reply::Moved { receipts: pairs.iter().map(receipt).collect() }
+    };
+    assert_eq!(server.ask(&received("bob", "u/bob", 2)).await, receipts(&[("amy", "a1")]));
+    assert_eq!(server.ask(&received("bob", "u/bob", 99)).await, receipts(&[("eve", "e1"), ("amy", "a2")]));
+    for again in [4, 1] {
+        assert_eq!(server.ask(&received("bob", "u/bob", again)).await, receipts(&[]));
+    }
+    assert_eq!(code(server.ask(&received("eve", "u/bob", 1)).await), ErrorCode::NotYourLog);
+    assert_eq!(code(server.ask(&received("eve", "t/none", 1)).await), ErrorCode::NotAMember);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn what_makes_no_sense_is_refused_and_always_answered() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    for (log, pair, content) in [
+        ("u/bob", true, p2p("amy", "bob", "1")),
+        ("nonsense", true, p2p("amy", "bob", "1")),
+        ("t/x", false, p2p("amy", "bob", "1")),
+        ("u/amy", true, bytes::Bytes::from_static(b"\xff\xff")),
+        ("t/x", false, Content::void().to_bytes()),
+    ] {
+        assert_eq!(server.append(log, pair, &content).await, refused(ErrorCode::BadRequest), "{log}");
+    }
+    for json in [&b"{}"[..], b"nonsense", br#"{"Do":"Fly"}"#, br#"{"Do":"Topics","User":"a b"}"#] {
+        assert_eq!(code(server.ask_json(json).await), ErrorCode::UnknownCommand);
+    }
+    assert_eq!(server.read("nonsense", None, 0, 1).await.refused, ErrorCode::BadRequest.number());
+    assert_eq!(server.read("u/bob", Some("amy"), 0, 1).await.refused, ErrorCode::NotYourLog.number());
+    assert_eq!(server.send(&[("amy", "bob", "1")]).await, [Came::Stored(1, 1)]);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_whatever_is_asked() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy"]).await;
+    let ids: Vec<String> = (1..=1100).map(|id| id.to_string()).collect();
+    let messages: Vec<_> = ids.iter().map(|id| ("amy", "amy", &**id)).collect();
+    server.send(&messages).await;
+    let page = server.read("u/amy", None, 0, u64::MAX).await;
+    assert_eq!((page.head, page.entries.len()), (1100, 1000));
+    assert_eq!(server.read("u/amy", None, 1000, 0).await.entries.len(), 1);
+    let large = "x".repeat(600 << 10);
+    for id in ["large1", "large2"] {
+        let content = Content::text("amy", id, Some("amy"), &large).to_bytes();
+        assert!(matches!(server.append("u/amy", true, &content).await, Came::Stored(..)));
+    }
+    assert_eq!(server.read("u/amy", None, 1100, 9).await.entries, [(1101, "large1".to_owned())]);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn a_drained_manager_has_answered_everything_and_another_goes_on_from_there() {
+    let Pair { folder, links, manager, mut server } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    let ids: Vec<String> = (0..300).map(|id| id.to_string()).collect();
+    let messages: Vec<_> = ids.iter().map(|id| ("amy", "bob", &**id)).collect();
+    let first = server.send_unanswered(&messages).await;
+    manager.shutdown.drain();
+    let mut stored = 0;
+    while let Ok((ask, came)) = server.answer().await {
+        let number = ask - first;
+        match came {
+            Came::Stored(version, _) => stored = stored.max(version),
+            came => assert_eq!(came, refused(ErrorCode::Draining), "{number}"),
+        }
+    }
+    manager.drained().await;
+    let again = Manager::start(config(&[&links], folder.path(), json!({}))).await;
+    let mut server = Server::linked(&links).await;
+    assert_eq!(server.read("u/amy", None, 0, 1).await.head, stored);
+    let came = server.send(&messages).await;
+    let expected: Vec<_> = (1..=300).map(|version| Came::Stored(version, version)).collect();
+    assert_eq!(came, expected);
+    again.drained().await;
+}
+
+#[tokio::test]
+async fn a_msg_server_with_another_secret_is_not_linked() {
+    let theirs = Secrecy::new(Some(Secret::new("another secret of 16")));
+    let ours = Secrecy::new(Some(Secret::new("the secret of the mesh")));
+    let (stranger, friend) = (Links::start(theirs).await, Links::start(ours).await);
+    let folder = tempfile::tempdir().unwrap();
+    let keys = json!({"MeshSecret": "the secret of the mesh"});
+    let manager = Manager::start(config(&[&stranger, &friend], folder.path(), keys)).await;
+    assert!(stranger.try_link().await.is_err());
+    Server::linked(&friend).await.log_in(&["amy"]).await;
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn one_store_serves_one_manager_and_the_second_is_told_who_has_it() {
+    let Pair { folder, links, manager, .. } = Pair::start().await;
+    let second = Manager::start(config(&[&links], folder.path(), json!({}))).await;
+    let error = second.failed().await.to_string();
+    assert!(error.contains("is in use by"), "{error}");
+    manager.drained().await;
+}
