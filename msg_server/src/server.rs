@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
 use crate::append::Appends;
+use crate::client::session::Session;
 use crate::client::sessions::Sessions;
 use crate::follow::asker::Asker;
 use crate::follow::table::FollowedLogs;
@@ -80,6 +81,11 @@ pub(crate) fn count(counter: &AtomicU64) {
 
 /// How often unanswered appends are looked through for those that waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(250);
+
+/// While draining, so often some more clients are sent away,
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// and at least so many at once.
+const SENT_AWAY_AT_ONCE: usize = 10;
 
 /// Runs a msg_server until the process drains.
 ///
@@ -189,29 +195,30 @@ impl Server {
         }
     }
 
-    /// Sends clients elsewhere: a third of the drain time at most is spent on spreading them, so that they do not all
-    /// arrive at the next msg_server in one moment; each goes when its appends are answered.
+    /// Sends clients elsewhere. A third of the drain time at most is spent on spreading them, so that they do not all arrive at
+    /// the next msg_server in one moment; each goes when its appends are answered.
     async fn drain(self: &Arc<Self>) {
         let mut turn = Turn::default();
         self.report(&mut turn);
         turn.flush().await;
         let sessions = self.sessions.all();
-        let pause = (self.shutdown.drain_time() / 3).min(Duration::from_millis(2 * sessions.len() as u64));
-        let pause = pause / (sessions.len().max(1) as u32);
-        for session in sessions {
-            let server = Arc::clone(self);
-            self.shutdown.spawn(async move {
-                server.answered(&session).await;
-                session.end(DisconnectCode::Draining);
-            });
-            if !pause.is_zero() {
-                tokio::time::sleep(pause).await;
+        let steps = (self.shutdown.drain_time() / 3).as_millis() / DRAIN_STEP.as_millis();
+        let share = sessions.len().div_ceil((steps as usize).max(1)).max(SENT_AWAY_AT_ONCE);
+        for some in sessions.chunks(share) {
+            for session in some {
+                self.shutdown.spawn(Arc::clone(self).send_away(Arc::clone(session)));
             }
+            tokio::time::sleep(DRAIN_STEP).await;
         }
         while self.sessions.count() > 0 && !self.shutdown.is_cancelled() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::time::sleep(DRAIN_STEP).await;
         }
         self.channels.end_links();
+    }
+
+    async fn send_away(self: Arc<Self>, session: Arc<Session>) {
+        self.answered(&session).await;
+        session.end(DisconnectCode::Draining);
     }
 }
 

@@ -72,10 +72,10 @@ pub(super) fn log_in(
 fn who(session: &Session, packet: &Packet<'_>) -> Result<Who, String> {
     let name = packet.args.get(0).ok_or("SEND_CLIENT_ID needs a user id")?;
     let user = UserId::new(name).map_err(|error| error.to_string())?;
-    let device = match &packet.device {
-        Some(device) => Some(DeviceId::new(device).map_err(|error| error.to_string())?),
-        None if session.is_newer() => Some(DeviceId::new(UNNAMED_DEVICE).map_err(|error| error.to_string())?),
-        None => None,
+    let device = match (&packet.device, session.is_newer()) {
+        (Some(device), true) => Some(DeviceId::new(device).map_err(|error| error.to_string())?),
+        (None, true) => Some(DeviceId::new(UNNAMED_DEVICE).map_err(|error| error.to_string())?),
+        (_, false) => None,
     };
     Ok(Who { inbox: LogName::inbox(&user), user, device })
 }
@@ -250,22 +250,69 @@ impl Request<'_> {
                 }
                 None => HashMap::new(),
             };
+        if self.session.state().resumed.is_some() {
+            return self.malformed("RESUME may come once per login", turn);
+        }
+        let beyond = self.beyond_head(&named);
+        if beyond.is_empty() {
+            return self.server.resume(self.session, self.packet.seq, named, turn);
+        }
+        // What login told may be outdated, by this session's own sends for example: the owner knows.
+        let (server, session, seq) = (Arc::clone(self.server), Arc::clone(self.session), self.packet.seq);
+        self.server.shutdown.spawn(async move {
+            server.learn_heads(&session, beyond).await;
+            let mut turn = Turn::default();
+            server.resume(&session, seq, named, &mut turn);
+            turn.flush().await;
+        });
+    }
+
+    /// Logs that are resumed beyond where login said that they end.
+    fn beyond_head(&self, named: &HashMap<LogName, u64>) -> Vec<LogName> {
+        let state = self.session.state();
+        let known = state.known.iter().flatten();
+        known
+            .filter(|log| named.get(&log.log).is_some_and(|at| *at > log.head.0))
+            .map(|log| log.log.clone())
+            .collect()
+    }
+}
+
+impl Server {
+    fn resume(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        seq: Option<u64>,
+        named: HashMap<LogName, u64>,
+        turn: &mut Turn,
+    ) {
+        let objection = session.state().known.as_ref().and_then(|known| objection(known, &named));
+        if let Some((code, why)) = objection {
+            return session.refuse_saying(seq, code, &why, None, turn);
+        }
         let known = {
-            let mut state = self.session.state();
-            if state.resumed.is_some() {
-                drop(state);
-                return self.malformed("RESUME may come once per login", turn);
-            }
-            if let Some((code, why)) = state.known.as_ref().and_then(|known| objection(known, &named)) {
-                drop(state);
-                return self.session.refuse_saying(self.packet.seq, code, &why, None, turn);
-            }
+            let mut state = session.state();
             state.resumed = Some(named.into_iter().collect());
             state.known.is_some()
         };
-        self.session.ok(self.packet.seq, |_| {}, turn);
+        session.ok(seq, |_| {}, turn);
         if known {
-            self.server.resume_known(self.session, turn);
+            self.resume_known(session, turn);
+        }
+    }
+
+    async fn learn_heads(&self, session: &Session, logs: Vec<LogName>) {
+        for log in logs {
+            let ask = Ask::Bounds { logs: vec![log.clone()] };
+            let Ok(Reply::Bounds { bounds }) = self.managers.ask_within(MANAGER_WITHIN, &log, &ask).await
+            else {
+                continue;
+            };
+            let mut state = session.state();
+            let known = state.known.iter_mut().flatten().find(|known| known.log == log);
+            if let (Some(known), Some(bounds)) = (known, bounds.first()) {
+                known.head = known.head.max(bounds.head);
+            }
         }
     }
 }

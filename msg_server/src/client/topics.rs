@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::outbox::Turn;
+use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::ids::{LogName, TopicName, UserId, Version};
+use protocol::link::Frame;
 use protocol::link::request::Request as Ask;
 use protocol::link::request::{LogState, Notice, Reply};
 use serde_json::value::to_raw_value;
@@ -215,7 +217,9 @@ impl Server {
     /// A membership changed through a session here: the user's other sessions, here and elsewhere, look again.
     fn membership_changed(self: &Arc<Self>, user: &UserId, turn: &mut Turn) {
         self.refresh_memberships(user.clone());
-        self.notify(&Notice::MembershipChanged { user: user.clone() }, turn);
+        let notice = Notice::MembershipChanged { user: user.clone() };
+        let json = serde_json::to_vec(&notice).unwrap_or_default();
+        self.channels.publish(Channel::TopicStatus, &Frame::Notice(&json).to_bytes(), turn);
     }
 
     /// Reads the user's memberships and has the user's sessions here follow just those.
