@@ -199,12 +199,13 @@ async fn a_page_is_bounded_whatever_is_asked() {
     let page = server.read("u/amy", None, 0, u64::MAX).await;
     assert_eq!((page.head, page.entries.len()), (1100, 1000));
     assert_eq!(server.read("u/amy", None, 1000, 0).await.entries.len(), 1);
-    let large = "x".repeat(600 << 10);
-    for id in ["large1", "large2"] {
+    let large = "x".repeat(400 << 10);
+    for id in ["large1", "large2", "large3"] {
         let content = Content::text("amy", id, Some("amy"), &large).to_bytes();
-        assert!(matches!(server.append("u/amy", true, &content).await, Came::Stored(..)));
+        let came = server.append("u/amy", true, &content).await;
+        assert!(matches!(came, Came::Stored(..)), "{came:?}");
     }
-    assert_eq!(server.read("u/amy", None, 1100, 9).await.entries, [(1101, "large1".to_owned())]);
+    assert_eq!(server.read("u/amy", None, 1100, 9).await.entries.len(), 2);
     manager.drained().await;
 }
 
