@@ -1,5 +1,8 @@
 //! What was answered is there when the store is opened again.
 
+// What is set up for the tests fails by panicking.
+#![allow(clippy::unwrap_used)]
+
 use protocol::content::Content;
 use protocol::ids::{LogName, TopicName, UserId, Version};
 use storage::embedded::{EmbeddedStore, OpenError, Options};

@@ -90,8 +90,8 @@ impl Step {
         }
     }
 
-    /// What the store answers, without times.
-    async fn call(self, store: &dyn Store) -> String {
+    /// Makes the call: what the store answers, without times. Nothing for a step that is no call.
+    pub async fn call(self, store: &dyn Store) -> String {
         match self {
             Self::Append(messages) => {
                 let calls = messages

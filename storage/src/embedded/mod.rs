@@ -25,6 +25,7 @@ mod index;
 mod open;
 mod options;
 mod read;
+mod repair;
 mod state;
 mod store;
 #[cfg(test)]
@@ -32,4 +33,5 @@ mod tests;
 
 pub use error::OpenError;
 pub use options::{Clock, Options};
+pub use repair::repair;
 pub use store::EmbeddedStore;

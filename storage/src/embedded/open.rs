@@ -172,7 +172,7 @@ fn replay(path: &Path, state: &State, log: &LogReader, id: StoreId, from: Mark) 
             ApplyError::Record(error) => OpenError::Record {
                 path: path.to_owned(),
                 position: record.position,
-                what: format!("expected was {error}"),
+                what: error.to_string(),
             },
         })?;
         state.replay(puts, Checkpoint::after(id, &record.payload, record.position, record.next))?;

@@ -83,6 +83,7 @@ fn unwritable(error: fjall::Error) -> StoreError {
 
 fn unreadable(error: fjall::Error) -> StoreError {
     StoreError::Unreadable(format!(
-        "the index failed ({error}): look at the disk's health; `shoal store rebuild` builds the index anew from the log"
+        "the index failed ({error}): look at the disk's health; where the folder `index` of the store is removed, it is \
+         built anew from the log at the next start"
     ))
 }

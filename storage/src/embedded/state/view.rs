@@ -52,6 +52,7 @@ fn decoded<T>(
 /// The error for an index whose bytes make no sense.
 pub(crate) fn damaged(error: Malformed) -> StoreError {
     StoreError::Unreadable(format!(
-        "the index is damaged ({error}): stop the process and rebuild it from the log with `shoal store rebuild`"
+        "the index is damaged ({error}): stop the process and remove the folder `index` of the store, \
+         which is built anew from the log at the next start"
     ))
 }
