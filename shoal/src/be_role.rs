@@ -22,7 +22,10 @@ pub fn be(role: Role) -> ExitCode {
     end_with_parent();
     match role {
         Role::Gateway => run(gateway::run),
-        Role::MsgServer | Role::Router | Role::Manager | Role::Monitor => ExitCode::FAILURE,
+        Role::MsgServer => run(msg_server::run),
+        Role::Router => run(router::run),
+        Role::Manager => run(manager::run),
+        Role::Monitor => run(monitor::run),
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run(args: &CheckArgs) -> Result<u8, Failure> {
 fn check(file: &Path, kind: Option<FileKind>) -> Result<Result<String, ConfigError>, Failure> {
     let text = match fs::read_to_string(file) {
         Ok(text) => text,
-        Err(cause) => return Ok(Err(unread(file, cause))),
+        Err(cause) => return Ok(Err(ConfigError::Unreadable { file: file.to_owned(), cause })),
     };
     let Some(role) = kind.map(FileKind::role).or_else(|| told_by_name(file)).or_else(|| told_by_keys(&text))
     else {
@@ -56,13 +56,6 @@ fn check_mesh(text: &str, name: &str) -> Result<String, ConfigError> {
     let seats = seats(&mesh).map_err(|error| unusable(std::io::Error::other(error)))?;
     let count = members(shared, &seats)?.len();
     Ok(format!("good, as the file of a mesh of {count} processes"))
-}
-
-fn unread(file: &Path, cause: std::io::Error) -> ConfigError {
-    match cause.kind() {
-        std::io::ErrorKind::NotFound => ConfigError::Missing { file: file.to_owned() },
-        _ => ConfigError::Unreadable { file: file.to_owned(), cause },
-    }
 }
 
 /// `router.json` and `msg_server.19001.json` are a role's, `mesh.json` is a mesh's.

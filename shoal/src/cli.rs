@@ -39,7 +39,11 @@ Examples:
 const STORE_EXAMPLES: &str = "\
 Examples:
   shoal store export --to chat.backup
-  shoal store import --from chat.backup --data ./restored";
+  shoal store import --from chat.backup --data ./restored
+  shoal store check                every record is read; nothing is changed
+  shoal store repair --void        give up what is damaged, keep what follows it
+
+The mesh must not run meanwhile: one process has a store at a time.";
 
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -70,7 +74,7 @@ pub enum Command {
     /// Say what is wrong in mesh files and config files, all at once
     #[command(after_help = CHECK_EXAMPLES)]
     Check(CheckArgs),
-    /// Back up what the manager stores, or put a back-up back
+    /// Back up what the manager stores, put a back-up back, check and repair it
     #[command(after_help = STORE_EXAMPLES)]
     Store(StoreArgs),
     /// Print a completion script for a shell
@@ -176,6 +180,25 @@ pub enum StoreCommand {
         /// The file to read
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
+        /// Where the store is.
+        #[command(flatten)]
+        store: StorePlace,
+    },
+    /// Read every record of the commit log, and list what is damaged
+    Check {
+        /// Where the store is.
+        #[command(flatten)]
+        store: StorePlace,
+    },
+    /// Mend a damaged commit log; what is overwritten is kept in a file beside it
+    #[command(group = clap::ArgGroup::new("how").required(true))]
+    Repair {
+        /// Give up only the damaged records; those after them stay
+        #[arg(long, group = "how")]
+        void: bool,
+        /// Give up the first damaged record and all after it
+        #[arg(long, group = "how")]
+        cut: bool,
         /// Where the store is.
         #[command(flatten)]
         store: StorePlace,

@@ -3,7 +3,8 @@
 /// Done; of `up`: everything drained. Of `status`: every process is ready.
 pub const DONE: u8 = 0;
 
-/// Something is not well: of `status`, a process is not ready; of `up`, one had to be killed.
+/// Something is not well: of `status`, a process is not ready; of `up`, one had to be killed; of `store check`,
+/// there is damage.
 pub const UNWELL: u8 = 1;
 
 /// No mesh runs in the folder.
@@ -28,7 +29,7 @@ pub const INTERRUPTED: u8 = 130;
 pub const EXPLAINED: &str = "\
 Exit codes:
   0    done; up: all processes drained; status: all are ready; check: no mistakes
-  1    status: a process is not ready; up: one had to be killed
+  1    status: a process is not ready; up: one had to be killed; store check: damage
   3    status, down: no mesh runs in the folder
   4    up: a mesh runs in the folder already
   5    up: a port is taken

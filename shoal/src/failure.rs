@@ -3,6 +3,10 @@
 use std::io;
 
 use mesh::config::ConfigError;
+use storage::StoreError;
+use storage::embedded::OpenError;
+use storage::embedded::commit_log::LogError;
+use storage::export::{ExportError, ImportError};
 use thiserror::Error;
 
 use crate::exit;
@@ -43,6 +47,21 @@ pub enum Failure {
     /// No mesh runs in the folder.
     #[error("no mesh runs in {0}; `shoal up` starts one, and `--data DIR` names another folder")]
     NotRunning(String),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store's log cannot be checked or repaired.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// The export failed.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The import failed.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// Messages that are halfway between two inboxes cannot be completed.
+    #[error("messages between two inboxes cannot be completed: {0}")]
+    Pairs(#[from] StoreError),
     /// The system refused something.
     #[error("{what}: {cause}")]
     System {
@@ -67,7 +86,14 @@ impl Failure {
             Self::Lock(LockError::Held { .. }) => exit::RUNNING_ALREADY,
             Self::Ports(_) => exit::PORT_TAKEN,
             Self::NotRunning(_) => exit::NOT_RUNNING,
-            Self::Lock(LockError::Unusable { .. }) | Self::Secret(_) | Self::System { .. } => exit::FAILED,
+            Self::Lock(LockError::Unusable { .. })
+            | Self::Secret(_)
+            | Self::Open(_)
+            | Self::Log(_)
+            | Self::Export(_)
+            | Self::Import(_)
+            | Self::Pairs(_)
+            | Self::System { .. } => exit::FAILED,
         }
     }
 }

@@ -50,10 +50,8 @@ impl MeshFile {
     /// # Errors
     /// Where it is missing, cannot be read, or has mistakes: then all of them.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(file).map_err(|cause| match cause.kind() {
-            std::io::ErrorKind::NotFound => ConfigError::Missing { file: file.to_owned() },
-            _ => ConfigError::Unreadable { file: file.to_owned(), cause },
-        })?;
+        let text = std::fs::read_to_string(file)
+            .map_err(|cause| ConfigError::Unreadable { file: file.to_owned(), cause })?;
         Self::parse(&text, &file.display().to_string())
     }
 
@@ -73,8 +71,9 @@ impl MeshFile {
                 Err(error) => conflicts.add(&[], format!("does not fit: {error}"), "please report this"),
             }
         })?;
-        let parsed = parsed.ok_or_else(|| ConfigError::Missing { file: file.into() })?;
-        Ok(Self { set, ..parsed })
+        parsed
+            .map(|mesh| Self { set, ..mesh })
+            .ok_or_else(|| ConfigError::Mistakes { file: file.to_owned(), mistakes: Vec::new() })
     }
 
     /// The mesh of an empty file: gateway, two msg_servers, router, manager and monitor on their own ports.

@@ -1,0 +1,7 @@
+//! The commands of `shoal`, run as people and scripts run them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
+mod files;
+mod running;
+mod whole_mesh;
