@@ -107,7 +107,44 @@ impl Search {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    use protocol::content::Content;
+    use protocol::ids::UserId;
+    use storage::embedded::{EmbeddedStore, Options};
+
     use super::*;
+
+    #[tokio::test]
+    async fn a_log_loses_what_is_older_than_the_limit_and_keeps_its_newest_entry() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(AtomicU64::new(0));
+        let now = Arc::clone(&clock);
+        let options = Options {
+            segment_bytes: 4 << 20,
+            clock: Arc::new(move || Time(now.load(Ordering::Relaxed))),
+            ..Options::default()
+        };
+        let store = EmbeddedStore::open(folder.path(), options).unwrap();
+        for (user, times) in [("amy", 100..110), ("bob", 100..103), ("eve", 108..110)] {
+            store.log_in(UserId::new(user).unwrap(), None).await.unwrap();
+            for time in times {
+                clock.store(time, Ordering::Relaxed);
+                let message = Content::text(user, &time.to_string(), Some(user), "hi").to_bytes();
+                store.append_pair(vec![message]).await.remove(0).unwrap();
+            }
+        }
+        assert_eq!(trim_all(&store, Time(105)).await, Ok(1));
+        let logs = ["u/amy", "u/bob", "u/eve"].map(|log| LogName::new(log).unwrap());
+        let bounds = store.bounds(logs.to_vec()).await.unwrap();
+        let bounds: Vec<_> = bounds.iter().map(|bounds| (bounds.first.0, bounds.head.0)).collect();
+        // The clock of a store never goes back: bob's and eve's entries are all of the time of amy's last.
+        assert_eq!(bounds, [(6, 10), (1, 3), (1, 2)]);
+        assert_eq!(trim_all(&store, Time(105)).await, Ok(0));
+        assert_eq!(trim_all(&store, Time(1000)).await, Ok(3));
+        let bounds = store.bounds(logs.to_vec()).await.unwrap();
+        assert!(bounds.iter().all(|bounds| bounds.first == bounds.head), "{bounds:?}");
+    }
 
     #[test]
     fn exactly_what_is_old_is_trimmed_but_never_the_newest() {

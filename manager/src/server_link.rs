@@ -1,13 +1,14 @@
 //! The manager's end of the link to one msg_server.
 
 use std::sync::Arc;
+use std::task::{Context, Waker};
 
 use mesh::config::HostPort;
 use mesh::connection::Close;
 use mesh::link::{LinkHandler, LinkId};
 use mesh::outbox::{Outbox, Turn};
 use protocol::code::ErrorCode;
-use protocol::link::request::Reply;
+use protocol::link::request::{Reply, Request};
 use protocol::link::{Frame, Page, Read};
 use tokio::sync::Semaphore;
 
@@ -69,7 +70,7 @@ impl ServerLink {
         }
     }
 
-    fn ask(&self, ask: u64, json: &[u8], standing: &Standing, turn: &mut Turn) {
+    fn ask(&self, ask: u64, json: &[u8], standing: &mut Standing, turn: &mut Turn) {
         self.desk.vitals().requested();
         let admitted = self
             .admit(json.len())
@@ -77,8 +78,12 @@ impl ServerLink {
             .and_then(|share| requests::parse(json).map(|request| (share, request)));
         match admitted {
             Ok((share, request)) => {
+                if matches!(request, Request::LeaveTopic { .. }) {
+                    // What was sent before is not refused for having left.
+                    standing.appends.submit(&self.desk, &standing.outbox);
+                }
                 let (desk, outbox) = (self.desk.clone(), Arc::clone(&standing.outbox));
-                self.desk.spawn(async move {
+                self.begin(async move {
                     let reply = requests::answer(request, &desk).await;
                     let mut turn = Turn::default();
                     reply_to(ask, &reply, &desk, &outbox, &mut turn);
@@ -87,6 +92,16 @@ impl ServerLink {
                 });
             }
             Err(refusal) => reply_to(ask, &refusal, &self.desk, &standing.outbox, turn),
+        }
+    }
+
+    /// Runs a question up to where it waits for the store, so that questions take their places in the order in which
+    /// they came; what follows is a task of its own.
+    fn begin(&self, answering: impl Future<Output = ()> + Send + 'static) {
+        let mut answering = Box::pin(answering);
+        let begun = answering.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if begun.is_pending() {
+            self.desk.spawn(answering);
         }
     }
 }
@@ -116,7 +131,7 @@ impl LinkHandler for ServerLink {
                 standing.appends.take(&append, &self.desk, &standing.outbox, turn);
             }
             Frame::Read(read) => self.read(&read, &standing, turn),
-            Frame::Ask(ask, json) => self.ask(ask, json, &standing, turn),
+            Frame::Ask(ask, json) => self.ask(ask, json, &mut standing, turn),
             _ => {}
         }
         self.standing = Some(standing);

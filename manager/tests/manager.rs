@@ -15,6 +15,7 @@ use protocol::content::Content;
 use protocol::event::Stored as Certain;
 use protocol::ids::{MessageId, Version};
 use protocol::link::request::{Receipt, Reply, Request};
+use protocol::link::{Append, Appended, Frame, Outcome};
 use serde_json::json;
 
 fn refused(code: ErrorCode) -> Came {
@@ -90,6 +91,84 @@ async fn only_members_send_to_a_topic_and_read_it() {
     let leave = Request::LeaveTopic { topic: topic("garden"), user: user("bob") };
     assert_eq!(server.ask(&leave).await, Reply::Left);
     assert_eq!(server.publish("bob", "garden", "5").await, refused(ErrorCode::NotAMember));
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn what_is_asked_in_one_go_happens_in_that_order() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["amy", "bob"]).await;
+    for name in ["x", "y", "z"] {
+        let json = |request: &Request| serde_json::to_vec(request).unwrap();
+        let (amy, bob) = (user("amy"), user("bob"));
+        let create = json(&Request::CreateTopic { topic: topic(name), user: amy, volatile: false });
+        let join = json(&Request::JoinTopic { topic: topic(name), user: bob.clone(), device: None });
+        let leave = json(&Request::LeaveTopic { topic: topic(name), user: bob });
+        let content = |id| Content::text("bob", id, None, "hi").to_bytes();
+        let (log, first, second) = (format!("t/{name}"), content("1"), content("2"));
+        let append = |ask, content| Frame::Append(Append { ask, log: &log, pair: false, content });
+        let asked = [
+            Frame::Ask(1, &create),
+            Frame::Ask(2, &join),
+            append(3, &first),
+            Frame::Ask(4, &leave),
+            append(5, &second),
+        ];
+        server.link.send_all(&asked).await;
+        let (mut stored, mut joined) = (Vec::new(), 0);
+        for _ in asked {
+            let body = server.link.next().await.unwrap();
+            match Frame::parse(&body).unwrap() {
+                Frame::Appended(Appended { ask, outcome }) => {
+                    stored.push((ask, matches!(outcome, Outcome::Stored(_))));
+                }
+                Frame::Answer(_, json) => {
+                    let reply: Reply = serde_json::from_slice(json).unwrap();
+                    joined += usize::from(matches!(reply, Reply::Joined { .. }));
+                    assert!(!matches!(reply, Reply::Refused { .. }), "{reply:?}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        stored.sort_unstable();
+        assert_eq!((stored, joined), (vec![(3, true), (5, false)], 2));
+    }
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn more_than_may_be_under_way_is_refused_as_busy_and_the_rest_is_stored_in_order() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), Links::start(Secrecy::default()).await);
+    let keys = json!({"LinkQueueBytes": 1 << 20});
+    let manager = Manager::start(config(&[&links], folder.path(), keys)).await;
+    let mut server = Server::linked(&links).await;
+    server.log_in(&["amy"]).await;
+    let body = "x".repeat(100 << 10);
+    let ids: Vec<String> = (0..100).map(|id| id.to_string()).collect();
+    let contents: Vec<_> =
+        ids.iter().map(|id| Content::text("amy", id, Some("amy"), &body).to_bytes()).collect();
+    let appends = contents
+        .iter()
+        .zip(1000..)
+        .map(|(content, ask)| Frame::Append(Append { ask, log: "u/amy", pair: true, content }));
+    let appends: Vec<_> = appends.collect();
+    server.link.send_all(&appends).await;
+    let mut stored = Vec::new();
+    for (came, id) in server.answers(1000, 100).await.into_iter().zip(&ids) {
+        match came {
+            Came::Stored(version, _) => stored.push((version, id.clone())),
+            came => assert_eq!(came, refused(ErrorCode::Busy)),
+        }
+    }
+    let mut read = Vec::new();
+    loop {
+        let page = server.read("u/amy", None, read.len() as u64, 1000).await;
+        if page.entries.is_empty() {
+            break;
+        }
+        read.extend(page.entries);
+    }
+    assert_eq!(read, stored);
     manager.drained().await;
 }
 
