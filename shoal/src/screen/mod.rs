@@ -73,9 +73,9 @@ impl Screen {
     /// Shows the table and the lines below it: in place of the last ones where that can be.
     pub fn paint(&mut self, rows: &[Row], below: &[String]) {
         let in_place = self.form == Form::InPlace;
-        let width = if in_place { terminal_width() } else { UNBOUNDED };
+        let (width, height) = if in_place { terminal_size() } else { (UNBOUNDED, UNBOUNDED) };
         let below = below.iter().map(|line| line.chars().take(width).collect());
-        let next: Vec<String> = lines(rows, width, self.colour).into_iter().chain(below).collect();
+        let next = fit(lines(rows, width, self.colour), below.collect(), height);
         if in_place && next == self.painted {
             return;
         }
@@ -91,10 +91,27 @@ pub fn wants_colour(stream: &impl IsTerminal) -> bool {
     stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
-/// The width of the terminal in characters; a usual one where it does not say.
-pub fn terminal_width() -> usize {
-    let told = rustix::termios::tcgetwinsize(io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    if told == 0 { 80 } else { told }
+/// The columns and rows of the terminal; usual ones where it does not say.
+fn terminal_size() -> (usize, usize) {
+    let told = |count: u16, usual| if count == 0 { usual } else { usize::from(count) };
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) => (told(size.ws_col, 80), told(size.ws_row, 24)),
+        Err(_) => (80, 24),
+    }
+}
+
+/// As much of `table` and of what is `below` it as `height` rows can hold beside the cursor's: what has scrolled out
+/// of a terminal cannot be painted over.
+fn fit(mut table: Vec<String>, below: Vec<String>, height: usize) -> Vec<String> {
+    let room = height.saturating_sub(1).max(1);
+    if table.len() + below.len() <= room {
+        table.extend(below);
+    } else if table.len() > room {
+        let hidden = table.len() + 1 - room;
+        table.truncate(room - 1);
+        table.push(format!("… and {hidden} more: `shoal status` shows all"));
+    }
+    table
 }
 
 /// Goes up over `count` lines and clears all below.
@@ -110,4 +127,29 @@ fn joined(lines: &[String]) -> String {
 fn put(text: &str) {
     let mut stdout = io::stdout().lock();
     let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(count: usize) -> Vec<String> {
+        (0..count).map(|line| line.to_string()).collect()
+    }
+
+    #[test]
+    fn a_picture_never_outgrows_its_terminal() {
+        assert_eq!(fit(numbered(3), numbered(2), UNBOUNDED).len(), 5);
+        assert_eq!(fit(numbered(3), numbered(2), 6).len(), 5);
+        assert_eq!(fit(numbered(3), numbered(2), 5), numbered(3), "the table goes before what is below it");
+        let cut = fit(numbered(100), numbered(2), 11);
+        assert_eq!((cut.len(), &cut[..9]), (10, &numbered(9)[..]));
+        assert_eq!(cut[9], "… and 91 more: `shoal status` shows all");
+        for height in 0..20 {
+            assert!(
+                fit(numbered(9), numbered(3), height).len() <= height.saturating_sub(1).max(1),
+                "{height}"
+            );
+        }
+    }
 }

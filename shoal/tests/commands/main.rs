@@ -4,4 +4,6 @@
 
 mod files;
 mod running;
+mod store;
 mod whole_mesh;
+mod wire;
