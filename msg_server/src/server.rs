@@ -116,7 +116,8 @@ impl Server {
     ) -> Result<Arc<Self>, RunError> {
         let address = config.public_address(listener.local_addr()?).to_string();
         Ok(Arc::new(Self {
-            identity: Identity::new("msg_server", address.clone(), address),
+            identity: Identity::new("msg_server", address.clone(), address)
+                .with_beat(config.monitor_beat_time),
             secrecy: Secrecy::new(config.links().mesh_secret.clone()),
             shutdown,
             started: Instant::now(),

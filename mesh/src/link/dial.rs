@@ -112,10 +112,10 @@ impl<H: LinkHandler> Dialer<H> {
         let mut wait = FIRST_WAIT;
         let mut said = String::new();
         loop {
-            let outcome = tokio::select! {
-                () = stop.cancelled() => return,
-                outcome = self.once(&stop) => outcome,
-            };
+            let outcome = self.once(&stop).await;
+            if stop.is_cancelled() {
+                return;
+            }
             if outcome.stood {
                 wait = FIRST_WAIT;
                 said.clear();
@@ -134,7 +134,11 @@ impl<H: LinkHandler> Dialer<H> {
     }
 
     async fn once(&mut self, stop: &CancellationToken) -> Outcome {
-        let stream = match tokio::time::timeout(LONGEST_WAIT, connect(&self.address)).await {
+        let connected = tokio::select! {
+            () = stop.cancelled() => return Outcome::never("this process stops".into()),
+            connected = tokio::time::timeout(LONGEST_WAIT, connect(&self.address)) => connected,
+        };
+        let stream = match connected {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => return Outcome::never(error.to_string()),
             Err(_) => return Outcome::never("no answer to the connect".into()),

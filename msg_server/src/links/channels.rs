@@ -1,10 +1,6 @@
-//! The system channels: who subscribes to them, what they have been told, and what they have confirmed.
-//!
-//! A subscriber of a channel with state gets a snapshot, then numbered changes, and confirms up to which number it has applied
-//! them. Attaching to a log waits for those confirmations: only then is it certain that a message appended from now on is
-//! forwarded to us.
+//! The system channels: their subscribers' links, and what is published to them. What each subscriber was told and has
+//! confirmed is the [`Roster`]'s.
 
-use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -14,18 +10,19 @@ use mesh::outbox::{Outbox, Turn};
 use parking_lot::Mutex;
 use protocol::channel::{self, Channel};
 use protocol::ids::LogName;
-use protocol::link::{Change, Confirm, Direction, Frame};
+use protocol::link::Confirm;
 use protocol::ownership;
 
+use super::roster::{self, Roster, SessionRow};
 use crate::client::session::Session;
 use crate::follow::followed::FollowedLog;
 
 /// All subscribers, and the state of the channels that have one.
 #[derive(Default)]
 pub(crate) struct Channels {
-    /// For what is published per message: read without a lock.
+    /// In the order of their ids. For what is published per message: read without a lock.
     subscribers: ArcSwap<Vec<Arc<Subscriber>>>,
-    state: Mutex<State>,
+    roster: Mutex<Roster<Arc<FollowedLog>>>,
 }
 
 /// One process that has linked to us.
@@ -36,43 +33,8 @@ pub(crate) struct Subscriber {
     channels: channel::Channels,
 }
 
-#[derive(Default)]
-struct State {
-    sessions: HashMap<u64, SessionRow>,
-    topics: HashMap<LogName, ()>,
-    told: HashMap<LinkId, Told>,
-}
-
-struct SessionRow {
-    inbox: LogName,
-    device: Option<String>,
-    stamp: u64,
-}
-
-/// What one subscriber was told.
-#[derive(Default)]
-struct Told {
-    number: u64,
-    confirmed: u64,
-    /// Followed logs, and rechecks of all (`None`), that wait for a confirmation up to a number.
-    waiting: VecDeque<(u64, Option<Arc<FollowedLog>>)>,
-}
-
-impl Told {
-    fn next(&mut self) -> u64 {
-        self.number += 1;
-        self.number
-    }
-}
-
 /// What confirmations have brought about.
-#[derive(Default)]
-pub(crate) struct Confirmed {
-    /// Each of them has one confirmation less to wait for.
-    pub followed: Vec<Arc<FollowedLog>>,
-    /// A router has the whole snapshot: everything has to be asked for again.
-    pub recheck: bool,
-}
+pub(crate) type Confirmed = roster::Confirmed<Arc<FollowedLog>>;
 
 impl Subscriber {
     fn is_router(&self) -> bool {
@@ -85,25 +47,6 @@ impl Subscriber {
             self.outbox.cut(None);
         }
     }
-
-    fn change(&self, number: u64, channel: Channel, direction: Direction, row: Row<'_>, turn: &mut Turn) {
-        let change = Change {
-            number,
-            channel: channel as u8,
-            direction,
-            log: row.log.as_str(),
-            device: row.device,
-            stamp: row.stamp,
-        };
-        self.push(Frame::Change(change).to_bytes(), turn);
-    }
-}
-
-#[derive(Clone, Copy)]
-struct Row<'a> {
-    log: &'a LogName,
-    device: Option<&'a str>,
-    stamp: u64,
 }
 
 impl Channels {
@@ -115,46 +58,36 @@ impl Channels {
         outbox: &Arc<Outbox>,
         channel: Channel,
         turn: &mut Turn,
-    ) {
-        let mut state = self.state.lock();
+    ) -> Confirmed {
+        let mut roster = self.roster.lock();
         let mut subscribers = Vec::clone(&self.subscribers.load());
         let mut channels = channel::Channels::default();
         if let Some(index) = subscribers.iter().position(|subscriber| subscriber.id == id) {
-            channels = subscribers.swap_remove(index).channels;
+            channels = subscribers.remove(index).channels;
         }
         channels.insert(channel);
         let subscriber =
             Arc::new(Subscriber { id, greeting: greeting.clone(), outbox: Arc::clone(outbox), channels });
-        state.snapshot(&subscriber, channel, turn);
-        subscribers.push(subscriber);
+        let confirmed =
+            roster.subscribe(id, &greeting.uuid, channel, &mut |_, frame| subscriber.push(frame, turn));
+        let place = subscribers.partition_point(|other| other.id < id);
+        subscribers.insert(place, subscriber);
         self.subscribers.store(Arc::new(subscribers));
+        confirmed
     }
 
     /// A link ended: nobody waits for it any more.
     pub(crate) fn unsubscribe(&self, id: LinkId) -> Confirmed {
-        let mut state = self.state.lock();
+        let mut roster = self.roster.lock();
         let mut subscribers = Vec::clone(&self.subscribers.load());
         subscribers.retain(|subscriber| subscriber.id != id);
         self.subscribers.store(Arc::new(subscribers));
-        let waiting = state.told.remove(&id).map(|told| told.waiting).unwrap_or_default();
-        Confirmed { followed: waiting.into_iter().filter_map(|(_, log)| log).collect(), recheck: false }
+        roster.unsubscribe(id)
     }
 
     /// A subscriber has applied everything up to a number.
     pub(crate) fn confirm(&self, id: LinkId, confirm: Confirm) -> Confirmed {
-        let mut state = self.state.lock();
-        let mut confirmed = Confirmed::default();
-        let Some(told) = state.told.get_mut(&id) else { return confirmed };
-        told.confirmed = told.confirmed.max(confirm.number.min(told.number));
-        while let Some((number, _)) = told.waiting.front()
-            && *number <= told.confirmed
-        {
-            match told.waiting.pop_front() {
-                Some((_, Some(log))) => confirmed.followed.push(log),
-                _ => confirmed.recheck = true,
-            }
-        }
-        confirmed
+        self.roster.lock().confirm(id, confirm)
     }
 
     /// A session begins.
@@ -162,54 +95,35 @@ impl Channels {
         let Some(who) = session.who() else { return };
         let device = who.device.as_ref().map(ToString::to_string);
         let row = SessionRow { inbox: who.inbox.clone(), device, stamp: session.stamp() };
-        let mut state = self.state.lock();
-        self.tell(&mut state, Channel::ClientStatus, Direction::Begin, row.row(), turn);
-        state.sessions.insert(session.id(), row);
+        let mut roster = self.roster.lock();
+        roster.session_begins(session.id(), row, &mut self.tell(turn));
     }
 
     /// A session ends.
     pub(crate) fn session_ends(&self, session: &Session, turn: &mut Turn) {
-        let mut state = self.state.lock();
-        if let Some(row) = state.sessions.remove(&session.id()) {
-            self.tell(&mut state, Channel::ClientStatus, Direction::End, row.row(), turn);
-        }
+        let mut roster = self.roster.lock();
+        roster.session_ends(session.id(), &mut self.tell(turn));
     }
 
     /// A log is followed from now on: returns how many confirmations its feed has to wait for.
     pub(crate) fn follow(&self, followed: &Arc<FollowedLog>, turn: &mut Turn) -> usize {
-        let mut state = self.state.lock();
-        let log = followed.name();
-        if log.topic_name().is_some() {
-            let row = Row { log, device: None, stamp: 0 };
-            self.tell(&mut state, Channel::TopicSync, Direction::Begin, row, turn);
-            state.topics.insert(log.clone(), ());
-        }
-        let mut unconfirmed = 0;
-        for subscriber in self.subscribers.load().iter().filter(|subscriber| subscriber.is_router()) {
-            let told = state.told.entry(subscriber.id).or_default();
-            if told.confirmed < told.number {
-                told.waiting.push_back((told.number, Some(Arc::clone(followed))));
-                unconfirmed += 1;
-            }
-        }
-        unconfirmed
+        let mut roster = self.roster.lock();
+        roster.follow(followed.name(), followed, &mut self.tell(turn))
     }
 
     /// A log is followed no longer.
     pub(crate) fn unfollow(&self, followed: &FollowedLog, turn: &mut Turn) {
-        let mut state = self.state.lock();
-        if state.topics.remove(followed.name()).is_some() {
-            let row = Row { log: followed.name(), device: None, stamp: 0 };
-            self.tell(&mut state, Channel::TopicSync, Direction::End, row, turn);
-        }
+        let mut roster = self.roster.lock();
+        roster.unfollow(followed.name(), &mut self.tell(turn));
     }
 
-    fn tell(&self, state: &mut State, channel: Channel, direction: Direction, row: Row<'_>, turn: &mut Turn) {
-        for subscriber in
-            self.subscribers.load().iter().filter(|subscriber| subscriber.channels.contains(channel))
-        {
-            let number = state.told.entry(subscriber.id).or_default().next();
-            subscriber.change(number, channel, direction, row, turn);
+    /// Pushes to the subscribers as they are now; to be made while the roster is locked.
+    fn tell<'a>(&self, turn: &'a mut Turn) -> impl FnMut(LinkId, Bytes) + 'a {
+        let subscribers = self.subscribers.load_full();
+        move |link, frame| {
+            if let Some(subscriber) = subscribers.iter().find(|subscriber| subscriber.id == link) {
+                subscriber.push(frame, turn);
+            }
         }
     }
 
@@ -223,7 +137,7 @@ impl Channels {
     }
 
     /// Publishes a message to the one router that serves its log: the same one for all of a log's messages, as long as the
-    /// routers stay the same.
+    /// routers stay the same. Of two links of one router the later serves, which comes last.
     pub(crate) fn send(&self, log: &LogName, encode: impl FnOnce() -> Bytes, turn: &mut Turn) {
         let subscribers = self.subscribers.load();
         let routers = || subscribers.iter().filter(|subscriber| subscriber.is_router());
@@ -260,40 +174,5 @@ impl Channels {
     /// Ends every link, after what waits is written.
     pub(crate) fn end_links(&self) {
         self.subscribers.load().iter().for_each(|subscriber| subscriber.outbox.close(None));
-    }
-}
-
-impl SessionRow {
-    fn row(&self) -> Row<'_> {
-        Row { log: &self.inbox, device: self.device.as_deref(), stamp: self.stamp }
-    }
-}
-
-impl State {
-    /// What a channel's state is, and the number at which it is that.
-    fn snapshot(&mut self, subscriber: &Subscriber, channel: Channel, turn: &mut Turn) {
-        match channel {
-            Channel::ClientStatus => {
-                for row in self.sessions.values() {
-                    subscriber.change(0, channel, Direction::Begin, row.row(), turn);
-                }
-            }
-            Channel::TopicSync => {
-                for log in self.topics.keys() {
-                    subscriber.change(
-                        0,
-                        channel,
-                        Direction::Begin,
-                        Row { log, device: None, stamp: 0 },
-                        turn,
-                    );
-                }
-            }
-            _ => return,
-        }
-        let told = self.told.entry(subscriber.id).or_default();
-        let number = told.next();
-        told.waiting.push_back((number, None));
-        subscriber.push(Frame::Confirm(Confirm { number }).to_bytes(), turn);
     }
 }

@@ -6,10 +6,10 @@ use mesh::connection::Close;
 use mesh::link::{Greeting, LinkId, Pulse};
 use mesh::outbox::{Outbox, Turn};
 use protocol::channel::Channel;
-use protocol::code::DisconnectCode;
+use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
-use protocol::link::Frame;
 use protocol::link::request::Notice;
+use protocol::link::{Appended, Frame, Outcome};
 use tokio::time::Instant;
 
 use super::channels::Confirmed;
@@ -63,7 +63,7 @@ impl LinkEnd {
         match frame {
             Frame::Packet(body) => return self.packet(server, body, turn),
             Frame::Send(send) => server.forwarded(&send, turn),
-            Frame::Appended(appended) if self.manager.is_some() => server.appended(&appended, turn),
+            Frame::Appended(appended) => self.appended(server, &appended, turn),
             Frame::Page(page) => self.with_manager(|manager| manager.paged(&page)),
             Frame::Answer(ask, json) => self.with_manager(|manager| manager.replied(ask, json)),
             Frame::Confirm(confirm) => {
@@ -77,6 +77,18 @@ impl LinkEnd {
             _ => {}
         }
         Ok(())
+    }
+
+    fn appended(&self, server: &Arc<Server>, appended: &Appended<'_>, turn: &mut Turn) {
+        let Some(manager) = &self.manager else { return };
+        let drains =
+            matches!(appended.outcome, Outcome::Refused { code, .. } if code == ErrorCode::Draining.number());
+        if !drains {
+            server.appended(appended, turn);
+        } else if server.managers.leave(manager) {
+            // What it refuses stays unanswered, and goes to whoever owns the log next, in order.
+            server.managers_changed(turn);
+        }
     }
 
     fn with_manager(&self, act: impl FnOnce(&Manager)) {
@@ -102,7 +114,8 @@ impl LinkEnd {
         if channel == Channel::StoreMessage {
             self.become_manager(server, turn)?;
         }
-        server.channels.subscribe(self.id, &self.greeting, &self.outbox, channel, turn);
+        let confirmed = server.channels.subscribe(self.id, &self.greeting, &self.outbox, channel, turn);
+        server.confirmed(confirmed, turn);
         if channel == Channel::Monitor {
             server.report(turn);
         }
@@ -124,8 +137,9 @@ impl LinkEnd {
     /// The link ended.
     pub(crate) fn ended(&mut self, server: &Arc<Server>, turn: &mut Turn) {
         tracing::info!("the link of the {} {} ended", self.greeting.role, self.greeting.uuid);
-        if let Some(manager) = &self.manager {
-            server.managers.leave(manager);
+        if let Some(manager) = &self.manager
+            && server.managers.leave(manager)
+        {
             server.managers_changed(turn);
         }
         let confirmed = server.channels.unsubscribe(self.id);
@@ -135,9 +149,8 @@ impl LinkEnd {
 
 impl Server {
     fn managers_changed(self: &Arc<Self>, turn: &mut Turn) {
-        for outgoing in self.appends.managers_changed(&self.managers.links()) {
-            self.managers.send(outgoing, turn);
-        }
+        let send = |outgoing| self.managers.send(outgoing, turn);
+        self.appends.managers_changed(|| self.managers.links(), send);
         if !self.managers.is_empty() {
             self.recheck_all();
         }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use mesh::link::LinkId;
 use mesh::outbox::{Outbox, Turn};
 use parking_lot::Mutex;
+use protocol::code::ErrorCode;
 use protocol::content::Entry;
 use protocol::ids::{LogName, Time, Version};
 use protocol::link::request::{Reply, Request};
@@ -59,6 +60,17 @@ pub(crate) enum Answer {
     Page(OwnedPage),
 }
 
+impl Answer {
+    /// The number of the code under which it was refused; 0: it was not.
+    fn refused(&self) -> u16 {
+        match self {
+            Self::Reply(Reply::Refused { code, .. }) => *code,
+            Self::Reply(_) => 0,
+            Self::Page(page) => page.refused,
+        }
+    }
+}
+
 /// A page, out of its frame.
 #[derive(Debug, Default)]
 pub(crate) struct OwnedPage {
@@ -89,7 +101,7 @@ pub(crate) enum AskError {
     /// None is linked.
     #[error("no manager is linked")]
     NoManager,
-    /// The link ended before the answer came.
+    /// The link ended before the answer came, or the manager drains.
     #[error("the link to the manager ended")]
     LinkEnded,
     /// The answer took too long.
@@ -120,7 +132,8 @@ impl Manager {
         turn.flush_now();
         let answer = tokio::time::timeout(ANSWER_WITHIN, receiver).await;
         self.waiting.lock().asks.remove(&ask);
-        answer.map_err(|_| AskError::TimedOut)?.map_err(|_| AskError::LinkEnded)
+        let answer = answer.map_err(|_| AskError::TimedOut)?.map_err(|_| AskError::LinkEnded)?;
+        if answer.refused() == ErrorCode::Draining.number() { Err(AskError::LinkEnded) } else { Ok(answer) }
     }
 
     fn answer(&self, ask: u64, answer: Answer) {
@@ -166,12 +179,12 @@ impl Managers {
         manager
     }
 
-    /// A manager's link ended: whoever waits for it hears so.
-    pub(crate) fn leave(&self, manager: &Arc<Manager>) {
+    /// A manager's link ended, or it drains: whoever waits for it hears so. False if that was known.
+    pub(crate) fn leave(&self, manager: &Arc<Manager>) -> bool {
         self.replace(|linked| linked.retain(|other| !Arc::ptr_eq(other, manager)));
         let mut waiting = manager.waiting.lock();
-        waiting.gone = true;
         waiting.asks.clear();
+        !std::mem::replace(&mut waiting.gone, true)
     }
 
     fn replace(&self, change: impl FnOnce(&mut Vec<Arc<Manager>>)) {
@@ -287,7 +300,7 @@ impl Manager {
             Ok(reply) => self.answer(ask, Answer::Reply(reply)),
             Err(error) => {
                 tracing::warn!(%error, "a manager's answer cannot be read");
-                self.answer(ask, Answer::Reply(Reply::refused(protocol::code::ErrorCode::Internal)));
+                self.answer(ask, Answer::Reply(Reply::refused(ErrorCode::Internal)));
             }
         }
     }

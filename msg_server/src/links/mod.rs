@@ -4,3 +4,4 @@ pub(crate) mod channels;
 pub(crate) mod end;
 pub(crate) mod managers;
 pub(crate) mod online;
+pub mod roster;
