@@ -167,6 +167,8 @@ pub struct TopicState {
     pub first: Version,
     /// The newest version at that moment: what follows it is pushed.
     pub head: Version,
+    /// Whether it is a volatile topic, which has no log.
+    pub volatile: bool,
 }
 
 /// A stretch of a log that was asked for.

@@ -51,6 +51,8 @@ mod handle;
 mod options;
 mod outbox;
 mod positions;
+#[cfg(feature = "programs")]
+pub mod programs;
 mod progress;
 mod queue;
 mod request;

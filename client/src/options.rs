@@ -51,6 +51,8 @@ pub enum Start {
     /// After what this device has acknowledged.
     #[default]
     Cursor,
+    /// After what this device has acknowledged, but with at most so many entries: older ones are passed over.
+    Newest(u64),
     /// After what is there at login: only what is new.
     Head,
 }

@@ -221,6 +221,7 @@ pub fn answer(request: &Request, packet: &Packet<'_>, collected: Vec<PageItem>) 
             log: LogName::topic(topic),
             first: Version(packet.first.unwrap_or(1)),
             head: Version(packet.head.unwrap_or(0)),
+            volatile: packet.volatile.unwrap_or(matches!(request, Request::Create { volatile: true, .. })),
         })),
         Request::Topics => {
             let topics = packet.topics.ok_or_else(|| missing("Topics"))?;

@@ -122,9 +122,7 @@ impl Session {
         let Some((request, collected)) = self.requests.resolve(ticket) else { return };
         let answer = wire::answer(&request, packet, collected);
         match (&request, &answer) {
-            (Request::Create { volatile: false, .. } | Request::Join { .. }, Ok(Answer::Topic(topic)))
-                if packet.volatile != Some(true) =>
-            {
+            (_, Ok(Answer::Topic(topic))) if !topic.volatile => {
                 self.progress.entry(&topic.log, topic.head.0);
             }
             (Request::Leave { topic }, Ok(_)) => self.progress.forget(&LogName::topic(topic)),

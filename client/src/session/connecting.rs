@@ -2,6 +2,7 @@
 
 use protocol::code::ErrorCode;
 use protocol::command::Packet;
+use protocol::ids::Version;
 
 use super::{Action, Now, Phase, STABLE, Session, Waiting};
 use crate::backoff::Advice;
@@ -110,13 +111,14 @@ impl Session {
         for state in durable() {
             let start = self.options.resume.get(&state.log).unwrap_or(match self.options.start {
                 Start::Cursor => state.cursor,
+                Start::Newest(count) => state.cursor.max(Version(state.head.0.saturating_sub(count))),
                 Start::Head => state.head,
             });
             let had = self.progress.entry(&state.log, start.0).tracker.upto();
             // A head may be told by a server that is behind: so it is believed only when RESUME was refused for it.
             if had > state.head.0 && self.refused_resumes > 0 {
                 self.progress.restart(&state.log, state.head.0);
-                let (log, had, head) = (state.log.clone(), protocol::ids::Version(had), state.head);
+                let (log, had, head) = (state.log.clone(), Version(had), state.head);
                 self.actions.push_back(Action::Tell(Event::Rewound { log, had, head }));
             }
         }

@@ -1,0 +1,152 @@
+//! `client_topic`: talks in topics.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::args::{self, Common};
+use super::exit::{self, Exit};
+use super::paint::Paint;
+use super::prompt::Prompt;
+use super::screen::Screen;
+use super::script::Script;
+use super::{json, start, wording};
+use crate::{Client, Message, RequestError, Target, TopicName};
+
+mod chat;
+
+const EXAMPLES: &str = "\
+Examples:
+  client_topic                                        asks who you are and where you want to talk
+  client_topic --id amy --create garden               make a topic, and talk in it
+  client_topic --id bob --join garden                 join it, and talk
+  echo rain | client_topic --id amy --topic garden --once    send one line; ends when it is stored
+  client_topic --id bob --topic garden --listen --json       show what comes, as JSON lines";
+
+/// Talks in topics, through a Shoal mesh
+#[derive(Debug, Parser)]
+#[command(name = "client_topic", version, after_help = EXAMPLES,
+    after_long_help = format!("{EXAMPLES}\n\n{}\n\n{}", exit::HELP, json::HELP))]
+struct Args {
+    /// Make this topic, and talk in it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["join", "topic"])]
+    create: Option<TopicName>,
+
+    /// Join this topic, and talk in it
+    #[arg(long, value_name = "NAME", conflicts_with = "topic")]
+    join: Option<TopicName>,
+
+    /// Talk in this topic, of which you are a member
+    #[arg(long, value_name = "NAME")]
+    topic: Option<TopicName>,
+
+    /// With --create: a topic that stores nothing
+    #[arg(long)]
+    volatile: bool,
+
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The program, from command line to exit code.
+pub fn main() -> ExitCode {
+    match args::parse(|args: &Args| &args.common) {
+        Ok(args) => start::run(run(args)),
+        Err(exit) => exit.into(),
+    }
+}
+
+async fn run(args: Args) -> Exit {
+    let outcome = if start::at_prompt(&args.common) { at_prompt(args).await } else { script(args).await };
+    outcome.unwrap_or_else(|exit| exit)
+}
+
+async fn at_prompt(args: Args) -> Result<Exit, Exit> {
+    let opened = Prompt::open(chat::COMMANDS, Paint::of_environment(true));
+    let (mut prompt, screen) = opened.map_err(|error| {
+        eprintln!("cannot use the terminal: {error}");
+        Exit::Io
+    })?;
+    let user = match args.common.id.clone() {
+        Some(user) => user,
+        None => match prompt.question("Who are you? ").await {
+            Some(user) => user,
+            None => return Ok(Exit::Ok),
+        },
+    };
+    let options = start::options(&args.common, user, "client_topic")?;
+    let (client, events) = Client::connect(options).map_err(|error| {
+        eprintln!("{error}");
+        Exit::Io
+    })?;
+    Ok(chat::run(client, events, prompt, screen, &args).await)
+}
+
+async fn script(args: Args) -> Result<Exit, Exit> {
+    let missing = |what: &str| {
+        eprintln!("{what} (--help shows examples)");
+        Exit::Usage
+    };
+    let Some(user) = args.common.id.clone() else { return Err(missing("who are you? --id NAME")) };
+    let topic = args.create.clone().or_else(|| args.join.clone()).or_else(|| args.topic.clone());
+    if topic.is_none() && !args.common.listen {
+        return Err(missing("in which topic? --topic, --join or --create NAME; to only listen: --listen"));
+    }
+    let options = start::options(&args.common, user, "client_topic")?;
+    let gateway = options.gateway.clone();
+    let (client, events) = Client::connect(options).map_err(|error| {
+        eprintln!("{error}");
+        Exit::Io
+    })?;
+    start::connected(&client, &args.common, &gateway).await?;
+    let volatile = match enter(&client, &args).await {
+        Ok(volatile) => volatile,
+        Err(error) => {
+            eprintln!("{}", refusal(&error, topic.as_ref()));
+            return Err(if matches!(error, RequestError::Refused { .. }) {
+                Exit::Refused
+            } else {
+                Exit::NotYet
+            });
+        }
+    };
+    let common = args.common;
+    let screen = if common.json { Screen::json() } else { Screen::lines(Paint::of_environment(false)) };
+    let only = topic.clone();
+    let shown = move |message: &Message| {
+        message.topic().is_some_and(|topic| only.as_ref().is_none_or(|only| topic == *only))
+    };
+    let events = (!common.once).then_some(events);
+    let target = topic.map(Target::Topic);
+    let script = Script { client, events, target, volatile, shown: Box::new(shown), screen, common };
+    Ok(script.run().await)
+}
+
+/// Creates or joins, as the command line says; whether the topic is a volatile one.
+async fn enter(client: &Client, args: &Args) -> Result<bool, RequestError> {
+    if let Some(topic) = &args.create {
+        let state = match args.volatile {
+            true => client.create_volatile_topic(topic).await?,
+            false => client.create_topic(topic).await?,
+        };
+        return Ok(state.volatile);
+    }
+    if let Some(topic) = &args.join {
+        return Ok(client.join_topic(topic).await?.volatile);
+    }
+    let Some(topic) = &args.topic else { return Ok(false) };
+    let mine = client.topics().await?;
+    let state = mine.iter().find(|state| state.log.topic_name().as_ref() == Some(topic));
+    Ok(state.is_some_and(|state| state.volatile))
+}
+
+/// Why something about a topic was refused, and what helps.
+fn refusal(error: &RequestError, topic: Option<&TopicName>) -> String {
+    match (error, topic) {
+        (RequestError::Refused { code, message }, Some(topic)) => {
+            let error = crate::SendError::Refused { code: *code, message: message.clone() };
+            wording::send_error(&Target::Topic(topic.clone()), &error)
+        }
+        (error, _) => error.to_string(),
+    }
+}
