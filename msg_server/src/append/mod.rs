@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use mesh::link::LinkId;
 use mesh::outbox::Turn;
 use parking_lot::Mutex;
 use protocol::code::{DisconnectCode, ErrorCode};
@@ -71,24 +72,45 @@ impl Appends {
         self.shards.iter().map(|shard| shard.lock().pending.len()).sum()
     }
 
-    fn submit(&self, log: LogName, pair: bool, origin: Origin, deadline: Instant) -> Option<Outgoing> {
+    /// Takes an append, and sends it if there is an owner: before the next one of the log can be.
+    fn submit(
+        &self,
+        log: LogName,
+        pair: bool,
+        origin: Origin,
+        deadline: Instant,
+        send: impl FnOnce(Outgoing),
+    ) {
         let index = xxh3_64(log.as_str().as_bytes()) as usize % SHARDS;
         let mut shard = self.shards[index].lock();
         shard.submitted += 1;
         let ask = shard.submitted * SHARDS as u64 + index as u64;
         let append = Append { ask, log: log.as_str(), pair, content: &origin.content };
         let frame = Frame::Append(append).to_bytes();
-        shard.pending.submit(ask, log, frame, origin, deadline)
+        if let Some(outgoing) = shard.pending.submit(ask, log, frame, origin, deadline) {
+            send(outgoing);
+        }
     }
 
-    fn answered(&self, ask: u64) -> Option<Unanswered<Origin>> {
-        self.shards[ask as usize % SHARDS].lock().pending.answered(ask)
+    fn answered(&self, link: LinkId, appended: &Appended<'_>) -> Option<Unanswered<Origin>> {
+        let mut shard = self.shards[appended.ask as usize % SHARDS].lock();
+        match appended.outcome {
+            Outcome::Stored(_) => shard.pending.answered(appended.ask),
+            Outcome::Refused { .. } => shard.pending.refused(appended.ask, link),
+        }
     }
 
-    /// Other managers are linked: what has to be sent, in order.
-    pub(crate) fn managers_changed(&self, managers: &[ManagerLink]) -> Vec<Outgoing> {
-        let changed = |shard: &Mutex<Shard>| shard.lock().pending.managers_changed(managers.to_vec());
-        self.shards.iter().flat_map(changed).collect()
+    /// Other managers are linked: what waits is sent to them, before anything that comes after it. Which they are is asked
+    /// under the same lock, so that of two changes at once the later one counts.
+    pub(crate) fn managers_changed(
+        &self,
+        managers: impl Fn() -> Vec<ManagerLink>,
+        mut send: impl FnMut(Outgoing),
+    ) {
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.pending.managers_changed(managers()).into_iter().for_each(&mut send);
+        }
     }
 }
 
@@ -107,21 +129,20 @@ impl Server {
             content,
             began,
         };
-        let outgoing = self.appends.submit(submission.log, pair, origin, began + self.config.append_timeout);
-        if let Some(outgoing) = outgoing {
-            self.managers.send(outgoing, turn);
-        }
+        let deadline = began + self.config.append_timeout;
+        let send = |outgoing| self.managers.send(outgoing, turn);
+        self.appends.submit(submission.log, pair, origin, deadline, send);
     }
 
-    /// A manager's answer.
-    pub(crate) fn appended(self: &Arc<Self>, appended: &Appended<'_>, turn: &mut Turn) {
-        let Some(append) = self.appends.answered(appended.ask) else { return };
+    /// A manager's answer, over this link.
+    pub(crate) fn appended(self: &Arc<Self>, link: LinkId, appended: &Appended<'_>, turn: &mut Turn) {
+        let Some(append) = self.appends.answered(link, appended) else { return };
         append.origin.session.append_ends(append.origin.content.len());
         match appended.outcome {
             Outcome::Stored(stored) => self.stored(append, stored, turn),
             Outcome::Refused { code, message, stored } => {
                 let code = ErrorCode::from_number(code).unwrap_or(ErrorCode::Internal);
-                self.give_up(&append, code, message, stored, turn);
+                self.give_up(&append, code, message, append.certainty(stored), turn);
             }
         }
     }
@@ -175,7 +196,9 @@ impl Server {
             link::encode_send(&Send { log: log.as_str(), version: 0, time: 0, content: &content })
         };
         self.channels.send(log, encode, turn);
-        self.deliver_volatile(log.as_str(), content, Some(session), turn);
+        // To an old session its own topic messages come back: it knows no other sign that they were taken.
+        let unheard = session.is_newer().then_some(session);
+        self.deliver_volatile(log.as_str(), content, unheard, turn);
     }
 
     /// A message that a router brought.

@@ -5,7 +5,8 @@
 //! - the appends of one log are sent to one manager at a time, in the order in which they were submitted;
 //! - when that manager's link ends, or another becomes the owner, all that are unanswered go to the new owner, in order
 //!   (sending again is harmless: the store knows sender and id);
-//! - after its bounded wait an append is given up and says whether it may have been stored.
+//! - after its bounded wait an append is given up and says whether it may have been stored;
+//! - a refusal counts if it comes from where the append was sent to last; one that was sent twice may be stored all the same.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -37,13 +38,19 @@ pub struct Unanswered<O> {
     /// When it is given up.
     pub deadline: Instant,
     sent_to: Option<LinkId>,
-    ever_sent: bool,
+    sendings: u32,
 }
 
 impl<O> Unanswered<O> {
     /// Whether it may have been stored although nobody answered.
     pub fn stored(&self) -> Stored {
-        if self.ever_sent { Stored::Maybe } else { Stored::No }
+        if self.sendings > 0 { Stored::Maybe } else { Stored::No }
+    }
+
+    /// Whether it may have been stored, where a manager refused it and says so: what another manager did with it before,
+    /// this one does not know.
+    pub fn certainty(&self, said: Stored) -> Stored {
+        if self.sendings > 1 { Stored::Maybe } else { said }
     }
 }
 
@@ -73,7 +80,7 @@ impl<O> Pending<O> {
         origin: O,
         deadline: Instant,
     ) -> Option<Outgoing> {
-        let mut append = Unanswered { log, frame, origin, deadline, sent_to: None, ever_sent: false };
+        let mut append = Unanswered { log, frame, origin, deadline, sent_to: None, sendings: 0 };
         let outgoing = append.send(&self.managers);
         self.unanswered.insert(ask, append);
         outgoing
@@ -81,6 +88,13 @@ impl<O> Pending<O> {
 
     /// An answer came: the append it is for, unless that was answered or given up before.
     pub fn answered(&mut self, ask: u64) -> Option<Unanswered<O>> {
+        self.unanswered.remove(&ask)
+    }
+
+    /// A refusal came over this link: the append it is for, unless another manager has it by now, whose answer is the one
+    /// that counts.
+    pub fn refused(&mut self, ask: u64, link: LinkId) -> Option<Unanswered<O>> {
+        self.unanswered.get(&ask).filter(|append| append.sent_to == Some(link))?;
         self.unanswered.remove(&ask)
     }
 
@@ -120,7 +134,7 @@ impl<O> Unanswered<O> {
             return None;
         }
         self.sent_to = Some(owner);
-        self.ever_sent = true;
+        self.sendings += 1;
         Some((owner, self.frame.clone()))
     }
 }
@@ -173,6 +187,24 @@ mod tests {
         assert!(moved.iter().all(|(link, _)| *link == LinkId(2)));
         assert!((25..75).contains(&moved.len()), "{}", moved.len());
         assert!(pending.managers_changed(both).is_empty());
+    }
+
+    #[test]
+    fn a_refusal_counts_if_it_comes_from_where_the_append_is_now() {
+        let (now, mut pending) = (Instant::now(), Pending::default());
+        pending.managers_changed(vec![manager(1, "18000")]);
+        submit(&mut pending, 1, "u/amy", now);
+        submit(&mut pending, 2, "u/amy", now);
+        assert_eq!(
+            pending.refused(1, LinkId(1)).map(|append| append.certainty(Stored::No)),
+            Some(Stored::No)
+        );
+        pending.managers_changed(vec![manager(2, "18000")]);
+        assert!(pending.refused(2, LinkId(1)).is_none());
+        assert_eq!(
+            pending.refused(2, LinkId(2)).map(|append| append.certainty(Stored::No)),
+            Some(Stored::Maybe)
+        );
     }
 
     #[test]

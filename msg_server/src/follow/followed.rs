@@ -103,8 +103,9 @@ impl FollowedLog {
         let State::Followed(feed) = &mut *state else { return };
         if feed.leave(session) {
             *state = State::Ended;
-            server.followed.remove(self);
+            // In this order: whoever follows the same log anew, once it is out of the table, is told after our end.
             server.channels.unfollow(self, turn);
+            server.followed.remove(self);
         }
     }
 

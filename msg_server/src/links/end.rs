@@ -84,7 +84,7 @@ impl LinkEnd {
         let drains =
             matches!(appended.outcome, Outcome::Refused { code, .. } if code == ErrorCode::Draining.number());
         if !drains {
-            server.appended(appended, turn);
+            server.appended(self.id, appended, turn);
         } else if server.managers.leave(manager) {
             // What it refuses stays unanswered, and goes to whoever owns the log next, in order.
             server.managers_changed(turn);
