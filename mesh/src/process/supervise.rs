@@ -30,8 +30,10 @@ impl<C: RoleConfig> Supervisor<C> {
         let mut work = pin!(work(role, &shutdown));
         loop {
             tokio::select! {
-                ended = &mut work => return ended,
+                // In this order, so that a drain is always announced.
+                biased;
                 () = shutdown.draining() => return self.drain(work).await,
+                ended = &mut work => return ended,
                 request = self.signals.next() => match request {
                     Request::End(_) => self.shutdown.drain(),
                     Request::Reload => self.reloader.reload(),
