@@ -14,7 +14,7 @@ use protocol::link::request::LogBounds;
 use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, Rhythm, ask, refuse};
 use super::decide::{self, Limits};
 use super::error::OpenError;
-use super::index::{Flusher, State};
+use super::index::{Flusher, Hot};
 use super::open::{IndexPlace, Opened, open};
 use super::options::Options;
 use super::read::{Contents, Queries, Readers};
@@ -77,6 +77,7 @@ impl EmbeddedStore {
         let committer = Committer {
             store: id,
             log,
+            hot: Hot::new(Arc::clone(&state)),
             state,
             queue: Arc::clone(&queue),
             health: Arc::clone(&health),
@@ -118,7 +119,7 @@ impl EmbeddedStore {
     fn commit<T: Send + 'static>(
         &self,
         bytes: usize,
-        decide: impl FnOnce(&mut Draft<'_, State>) -> Result<T, StoreError> + Send + 'static,
+        decide: impl FnOnce(&mut Draft<'_, Hot>) -> Result<T, StoreError> + Send + 'static,
         failed: impl Fn(Failure) -> T + Clone + Send + 'static,
     ) -> Answer<T> {
         let (job, answer) = ask(decide, failed);
@@ -131,7 +132,7 @@ impl EmbeddedStore {
         &self,
         batch: Vec<I>,
         bytes: impl Fn(&I) -> usize,
-        decide: impl Fn(&mut Draft<'_, State>, &I) -> Result<T, StoreError> + Clone + Send + 'static,
+        decide: impl Fn(&mut Draft<'_, Hot>, &I) -> Result<T, StoreError> + Clone + Send + 'static,
         failed: impl Fn(Failure) -> T + Clone + Send + 'static,
     ) -> Answer<Vec<T>> {
         let (mut jobs, mut answers) = (Vec::new(), Vec::new());
@@ -236,7 +237,7 @@ impl Store for EmbeddedStore {
 
     fn close_pairs(&self, pairs: Vec<OpenPair>) -> Answer<Result<(), StoreError>> {
         let bytes = pairs.iter().map(|pair| pair.content.len() + CALL_BYTES).sum();
-        let decide = move |draft: &mut Draft<'_, State>| {
+        let decide = move |draft: &mut Draft<'_, Hot>| {
             pairs.iter().try_for_each(|pair| decide::close_pair(draft, pair)).map(Ok)
         };
         self.commit(bytes, decide, failed)
@@ -314,7 +315,7 @@ impl Store for EmbeddedStore {
 
     fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>> {
         let decide =
-            |draft: &mut Draft<'_, State>, cursor: &CursorMove| decide::move_cursor(draft, cursor).map(Ok);
+            |draft: &mut Draft<'_, Hot>, cursor: &CursorMove| decide::move_cursor(draft, cursor).map(Ok);
         self.commit_batch(batch, |_| CALL_BYTES, decide, failed)
     }
 

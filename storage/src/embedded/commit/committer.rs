@@ -9,11 +9,11 @@ use protocol::ids::{StoreId, Time};
 
 use super::{Failure, Health, Job, Queue};
 use crate::StoreError;
-use crate::embedded::commit_log::{CommitLog, LogError};
-use crate::embedded::index::{Checkpoint, State};
+use crate::embedded::commit_log::{CommitLog, LogError, Position};
+use crate::embedded::index::{Checkpoint, Hot, State};
 use crate::embedded::options::Clock;
 use crate::embedded::state::draft::Draft;
-use crate::embedded::state::pending::Puts;
+use crate::embedded::state::pending::relocate;
 
 /// Callers that have just been answered send again soon: waiting for as many calls as there were last time, for at most
 /// this part of a sync, spares a sync.
@@ -26,6 +26,7 @@ pub(crate) struct Committer {
     pub store: StoreId,
     pub log: CommitLog,
     pub state: Arc<State>,
+    pub hot: Hot,
     pub queue: Arc<Queue<Job>>,
     pub health: Arc<Health>,
     pub clock: Clock,
@@ -85,18 +86,20 @@ impl Committer {
     }
 
     fn commit(&mut self, jobs: &mut [Job]) -> Result<(), Trouble> {
-        let state = Arc::clone(&self.state);
         let time = (self.clock)().max(self.newest);
-        let mut draft = Draft::new(&*state, time);
+        let mut draft = Draft::new(&self.hot, time);
         for job in jobs {
             job.decide(&mut draft).map_err(|error| Trouble::Passing(Failure::not(error)))?;
         }
         if draft.is_empty() {
             return Ok(());
         }
-        let (puts, through) = self.write(draft)?;
+        let (payload, puts) = draft.finish();
+        let (position, through) = self.write(&payload)?;
+        let puts = relocate(puts, position);
         self.newest = time;
         self.health.well();
+        self.hot.changed(&puts);
         if let Err(error) = self.state.add(puts, through) {
             // What was decided is durable in the log, and is answered so.
             self.health.fatal(error);
@@ -104,14 +107,12 @@ impl Committer {
         Ok(())
     }
 
-    fn write(&mut self, draft: Draft<'_, State>) -> Result<(Puts, Checkpoint), Trouble> {
-        let bytes = draft.payload().len();
-        let position = self.log.append(&[draft.payload()]).map_err(|error| self.trouble(error, bytes))?;
+    fn write(&mut self, payload: &[u8]) -> Result<(Position, Checkpoint), Trouble> {
+        let position = self.log.append(&[payload]).map_err(|error| self.trouble(error, payload.len()))?;
         let began = Instant::now();
-        self.log.sync().map_err(|error| self.trouble(error, bytes))?;
+        self.log.sync().map_err(|error| self.trouble(error, payload.len()))?;
         self.rhythm.sync = began.elapsed();
-        let through = Checkpoint::after(self.store, draft.payload(), position, self.log.end());
-        Ok((draft.finish(position), through))
+        Ok((position, Checkpoint::after(self.store, payload, position, self.log.end())))
     }
 
     fn trouble(&self, error: LogError, bytes: usize) -> Trouble {

@@ -2,7 +2,7 @@
 
 use futures::channel::oneshot;
 
-use crate::embedded::index::State;
+use crate::embedded::index::Hot;
 use crate::embedded::state::draft::Draft;
 use crate::{Answer, Certainty, StoreError};
 
@@ -30,7 +30,7 @@ pub(crate) struct Job(Box<dyn Task>);
 
 impl Job {
     /// Decides the call. After an error the draft is useless.
-    pub fn decide(&mut self, draft: &mut Draft<'_, State>) -> Result<(), StoreError> {
+    pub fn decide(&mut self, draft: &mut Draft<'_, Hot>) -> Result<(), StoreError> {
         self.0.decide(draft)
     }
 
@@ -41,7 +41,7 @@ impl Job {
 }
 
 trait Task: Send {
-    fn decide(&mut self, draft: &mut Draft<'_, State>) -> Result<(), StoreError>;
+    fn decide(&mut self, draft: &mut Draft<'_, Hot>) -> Result<(), StoreError>;
     fn finish(self: Box<Self>, end: Result<(), Failure>);
 }
 
@@ -56,7 +56,7 @@ struct Asked<T, D, F> {
 pub(crate) fn ask<T, D, F>(decide: D, failed: F) -> (Job, Answer<T>)
 where
     T: Send + 'static,
-    D: FnOnce(&mut Draft<'_, State>) -> Result<T, StoreError> + Send + 'static,
+    D: FnOnce(&mut Draft<'_, Hot>) -> Result<T, StoreError> + Send + 'static,
     F: Fn(Failure) -> T + Clone + Send + 'static,
 {
     let (answer, answered) = oneshot::channel();
@@ -71,10 +71,10 @@ where
 impl<T, D, F> Task for Asked<T, D, F>
 where
     T: Send,
-    D: FnOnce(&mut Draft<'_, State>) -> Result<T, StoreError> + Send,
+    D: FnOnce(&mut Draft<'_, Hot>) -> Result<T, StoreError> + Send,
     F: Fn(Failure) -> T + Send,
 {
-    fn decide(&mut self, draft: &mut Draft<'_, State>) -> Result<(), StoreError> {
+    fn decide(&mut self, draft: &mut Draft<'_, Hot>) -> Result<(), StoreError> {
         if let Some(decide) = self.decide.take() {
             self.decided = Some(decide(draft)?);
         }

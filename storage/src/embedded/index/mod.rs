@@ -4,6 +4,7 @@
 mod checkpoint;
 mod fjall_index;
 mod flush;
+mod hot;
 mod layers;
 #[cfg(test)]
 mod memory;
@@ -12,6 +13,7 @@ mod state;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use fjall_index::FjallIndex;
 pub(crate) use flush::Flusher;
+pub(crate) use hot::Hot;
 #[cfg(test)]
 pub(crate) use memory::MemoryIndex;
 pub(crate) use state::State;

@@ -7,7 +7,6 @@ use super::pending::{ApplyError, Pending, Puts};
 use super::values::LogMeta;
 use super::view::{Pairs, View};
 use crate::StoreError;
-use crate::embedded::commit_log::Position;
 
 /// A record in the making.
 pub(crate) struct Draft<'v, V> {
@@ -31,14 +30,10 @@ impl<'v, V: View> Draft<'v, V> {
         self.payload.len() == self.empty
     }
 
-    /// The record as it is to be written.
-    pub fn payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// What changes once the payload is durable at `position`.
-    pub fn finish(self, position: Position) -> Puts {
-        self.pending.finish(position)
+    /// The record as it is to be written, and what changes once it is durable, with entries that count from its
+    /// payload ([`super::pending::relocate`]).
+    pub fn finish(self) -> (Vec<u8>, Puts) {
+        (self.payload, self.pending.finish())
     }
 
     /// The log as it is with this record; `None` if there is none of that name.
@@ -54,8 +49,9 @@ impl<'v, V: View> Draft<'v, V> {
         if let Some(named) = self.pending.named(log) {
             return Ok(named);
         }
-        self.write(Change::Log { name: log })?;
-        self.pending.named(log).ok_or(StoreError::Closed)
+        let change = Change::Log { name: log };
+        change.encode(self.time, &mut self.payload);
+        self.pending.name_log(log)
     }
 
     /// The place after the log's newest entry.

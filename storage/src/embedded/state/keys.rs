@@ -33,6 +33,8 @@ pub(crate) const LOGS: u8 = b'L';
 pub(crate) const ACCOUNTS: u8 = b'A';
 pub(crate) const TOPICS: u8 = b'T';
 pub(crate) const OPEN: u8 = b'O';
+/// The tables of what appends ask for: logs, accounts, topics, members, revisions, the store's numbers.
+pub(crate) const HOT: &[u8] = b"LATMRm";
 
 fn named(table: u8, name: &str) -> Key {
     let mut key = Vec::with_capacity(1 + name.len());

@@ -38,8 +38,8 @@ pub(crate) struct Pending<'v, V> {
     below: &'v V,
     puts: Puts,
     /// The logs that the record has named, by their numbers in it.
-    logs: Vec<(Key, LogMeta)>,
-    slots: HashMap<Key, usize>,
+    logs: Vec<(String, LogMeta)>,
+    slots: HashMap<String, usize>,
     time: Time,
 }
 
@@ -56,19 +56,21 @@ impl<'v, V: View> Pending<'v, V> {
         while let Some((change, offset)) = changes.next()? {
             pending.apply(&change, offset)?;
         }
-        Ok(pending.finish(position))
+        Ok(relocate(pending.finish(), position))
     }
 
     /// The number that the record gave the log, and what is known of it.
     pub fn named(&self, log: &str) -> Option<(usize, LogMeta)> {
-        let slot = *self.slots.get(&keys::log(log))?;
+        let slot = *self.slots.get(log)?;
         Some((slot, self.logs[slot].1))
     }
 
     /// Applies one change, whose content begins at `offset` in the record's payload.
     pub fn apply(&mut self, change: &Change<'_>, offset: usize) -> Result<(), ApplyError> {
         match *change {
-            Change::Log { name } => self.name_log(name)?,
+            Change::Log { name } => {
+                self.name_log(name)?;
+            }
             Change::Entry { place, time, open, content } => {
                 self.add_entry(place, time, content, offset)?;
                 if open {
@@ -104,16 +106,12 @@ impl<'v, V: View> Pending<'v, V> {
         Ok(())
     }
 
-    /// The puts, with entries where they lie once the payload is at `position`.
-    pub fn finish(mut self, position: Position) -> Puts {
-        for (key, log) in std::mem::take(&mut self.logs) {
-            self.put(key, log.encode());
+    /// The puts, with entries that count from the record's payload.
+    pub fn finish(mut self) -> Puts {
+        for (name, log) in std::mem::take(&mut self.logs) {
+            self.put(keys::log(&name), log.encode());
         }
         self.put(keys::NEWEST_TIME.to_vec(), encode_number(self.time.0));
-        let (from, until) = (keys::entry(0, 0), keys::end_of(&keys::entry(0, 0)[..1]));
-        for value in self.puts.range_mut(from..until).filter_map(|(_, value)| value.as_mut()) {
-            EntryRef::relocate(value, position);
-        }
         self.puts
     }
 
@@ -125,7 +123,8 @@ impl<'v, V: View> Pending<'v, V> {
         self.logs.get_mut(place.slot).map(|(_, log)| log).ok_or(Malformed("a log named before"))
     }
 
-    fn name_log(&mut self, name: &str) -> Result<(), ApplyError> {
+    /// Gives the log the next number in the record.
+    pub fn name_log(&mut self, name: &str) -> Result<(usize, LogMeta), StoreError> {
         let log = match self.below.log(name)? {
             Some(log) => log,
             None => {
@@ -134,10 +133,10 @@ impl<'v, V: View> Pending<'v, V> {
                 LogMeta::empty(id)
             }
         };
-        let key = keys::log(name);
-        self.slots.insert(key.clone(), self.logs.len());
-        self.logs.push((key, log));
-        Ok(())
+        let slot = self.logs.len();
+        self.slots.insert(name.to_owned(), slot);
+        self.logs.push((name.to_owned(), log));
+        Ok((slot, log))
     }
 
     fn add_entry(
@@ -202,6 +201,15 @@ impl<'v, V: View> Pending<'v, V> {
         self.put(keys::revision(user), encode_number(revision));
         Ok(())
     }
+}
+
+/// Moves the entries of a record to where they lie once its payload is at `position`.
+pub(crate) fn relocate(mut puts: Puts, position: Position) -> Puts {
+    let (from, until) = (keys::entry(0, 0), keys::end_of(&keys::entry(0, 0)[..1]));
+    for value in puts.range_mut(from..until).filter_map(|(_, value)| value.as_mut()) {
+        EntryRef::relocate(value, position);
+    }
+    puts
 }
 
 /// What a message is known by; `None` for an entry that nobody may send again.
