@@ -11,11 +11,11 @@
 //! - every question is answered, also by a refusal, for as long as the link stands that it came over;
 //! - when the store fails for good, nothing more is acknowledged and the process ends.
 
-mod answers;
+pub mod answers;
 mod appends;
 mod budget;
 mod desk;
-mod edge;
+pub mod edge;
 mod latency;
 pub mod open;
 mod pairs;
@@ -24,7 +24,7 @@ mod receipts;
 mod requests;
 mod retention;
 mod server_link;
-mod stamps;
+pub mod stamps;
 mod vitals;
 
 use std::io;

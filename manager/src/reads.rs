@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use mesh::outbox::{Outbox, Turn};
 use protocol::code::ErrorCode;
 use protocol::ids::{LogKind, LogName, UserId, Version};
@@ -19,6 +20,9 @@ const PAGE_ENTRIES: usize = 1_000;
 
 /// Pages that are read for one link at the same time.
 pub const READS_AT_ONCE: usize = 4;
+
+/// A read that waited longer for its turn is refused: whoever asked will not wait for it either.
+const WAITS_FOR: Duration = Duration::from_secs(4);
 
 /// A read that makes sense.
 pub struct Wanted {
@@ -47,21 +51,20 @@ pub fn parse(read: &Read<'_>, page_bytes: usize) -> Result<Wanted, ErrorCode> {
 
 /// Reads a page once it is this one's turn and the link has room for it.
 pub async fn answer(wanted: Wanted, desk: Desk, outbox: Arc<Outbox>, reading: Arc<Semaphore>, share: Share) {
-    // Never closed; without a permit the read would only be one more at once.
-    let permit = reading.acquire().await.ok();
-    if !has_room(&outbox, desk.page_room()).await {
-        return;
-    }
+    let its_turn = async {
+        // Never closed; without a permit the read would only be one more at once.
+        let permit = reading.acquire().await.ok();
+        has_room(&outbox, desk.page_room()).await;
+        permit
+    };
     let ask = wanted.ask;
-    let frame = match read(wanted, &**desk.store()).await {
+    let (permit, page) = match tokio::time::timeout(WAITS_FOR, its_turn).await {
+        Ok(permit) => (permit, read(wanted, &**desk.store()).await),
+        Err(_) => (None, Err(ErrorCode::Busy.into())),
+    };
+    let frame = match page {
         Ok(page) => encode(ask, &page),
-        Err(refusal) => {
-            desk.vitals().refused(1);
-            if let Refusal::Store(error) = &refusal {
-                tracing::warn!(%error, "a page was not read");
-            }
-            Frame::Page(Page { ask, refused: refusal.code().number(), ..Page::default() }).to_bytes()
-        }
+        Err(refusal) => refused(ask, &refusal, &desk),
     };
     let mut turn = Turn::default();
     push(&outbox, frame, &mut turn);
@@ -69,16 +72,20 @@ pub async fn answer(wanted: Wanted, desk: Desk, outbox: Arc<Outbox>, reading: Ar
     drop((permit, share));
 }
 
-/// Waits until less than so many bytes wait for the link; false if it ended.
-async fn has_room(outbox: &Outbox, bytes: usize) -> bool {
+fn refused(ask: u64, refusal: &Refusal, desk: &Desk) -> Bytes {
+    desk.vitals().refused(1);
+    if let Refusal::Store(error) = refusal {
+        tracing::warn!(%error, "a page was not read");
+    }
+    Frame::Page(Page { ask, refused: refusal.code().number(), ..Page::default() }).to_bytes()
+}
+
+/// Waits until less than so many bytes wait for the link, or it ends.
+async fn has_room(outbox: &Outbox, bytes: usize) {
     const LOOK: Duration = Duration::from_millis(5);
-    while outbox.waiting() > bytes {
-        if outbox.is_closing() {
-            return false;
-        }
+    while outbox.waiting() > bytes && !outbox.is_closing() {
         tokio::time::sleep(LOOK).await;
     }
-    true
 }
 
 async fn read(wanted: Wanted, store: &dyn Store) -> Result<storage::Page, Refusal> {
@@ -103,7 +110,7 @@ pub async fn may_read(store: &dyn Store, log: &LogName, reader: UserId) -> Resul
     }
 }
 
-fn encode(ask: u64, page: &storage::Page) -> bytes::Bytes {
+fn encode(ask: u64, page: &storage::Page) -> Bytes {
     let entries = page.entries.iter();
     let entries = entries.map(|entry| PageEntry {
         version: entry.version.0,

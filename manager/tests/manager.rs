@@ -15,7 +15,7 @@ use protocol::content::Content;
 use protocol::event::Stored as Certain;
 use protocol::ids::{MessageId, Version};
 use protocol::link::request::{Receipt, Reply, Request};
-use protocol::link::{Append, Appended, Frame, Outcome};
+use protocol::link::{Append, Appended, Frame, Outcome, Read};
 use serde_json::json;
 
 fn refused(code: ErrorCode) -> Came {
@@ -285,6 +285,33 @@ async fn a_page_is_bounded_whatever_is_asked() {
         assert!(matches!(came, Came::Stored(..)), "{came:?}");
     }
     assert_eq!(server.read("u/amy", None, 1100, 9).await.entries.len(), 2);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn pages_wait_for_a_slow_link_and_none_of_them_ends_it() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), Links::start(Secrecy::default()).await);
+    let manager = Manager::start(config(&[&links], folder.path(), json!({"LinkQueueBytes": 1 << 20}))).await;
+    let mut server = Server::linked(&links).await;
+    server.log_in(&["amy"]).await;
+    let body = "x".repeat(50 << 10);
+    for id in 0..20 {
+        let content = Content::text("amy", &id.to_string(), Some("amy"), &body).to_bytes();
+        assert_eq!(server.append("u/amy", true, &content).await, Came::Stored(id + 1, 0));
+    }
+    // Far more than sockets and the link's queue hold; nothing is taken out before all is asked for.
+    let read = |ask| Read { ask, log: "u/amy", reader: None, after: 0, max_entries: 1, max_bytes: 1 };
+    let reads: Vec<_> = (0..600).map(|ask| Frame::Read(read(ask))).collect();
+    server.link.send_all(&reads).await;
+    let mut asks = Vec::new();
+    for _ in 0..600 {
+        let body = server.link.next().await.unwrap();
+        let Frame::Page(page) = Frame::parse(&body).unwrap() else { panic!("{body:?}") };
+        assert_eq!((page.entries.len(), page.head, page.refused), (1, 20, 0));
+        asks.push(page.ask);
+    }
+    asks.sort_unstable();
+    assert!(asks.into_iter().eq(0..600));
     manager.drained().await;
 }
 

@@ -13,6 +13,7 @@ pub mod directory;
 mod exchange;
 mod server_link;
 mod shards;
+pub mod standing;
 
 use std::io;
 use std::sync::Arc;

@@ -15,28 +15,23 @@ use protocol::link::{Change, Confirm, Direction, Frame, Send};
 
 use crate::directory::Server;
 use crate::exchange::{Exchange, Tally, notice};
-
-/// Channels that begin with a snapshot: sessions, and followed topics.
-const SNAPSHOTS: usize = 2;
+use crate::standing::Standing;
 
 /// Takes what one msg_server says to the directory, and its messages to the others.
 pub struct ServerLink {
     address: HostPort,
     exchange: Arc<Exchange>,
     identity: Arc<Identity>,
-    standing: Option<Standing>,
+    linked: Option<Linked>,
     /// Kept from frame to frame, so that no frame allocates them.
     recipients: Vec<Server>,
     name: String,
 }
 
 /// One incarnation of the link.
-struct Standing {
+struct Linked {
     server: Server,
-    /// The snapshots that have not ended yet.
-    snapshots: usize,
-    /// Applied, and to be confirmed when the turn ends.
-    applied: Option<u64>,
+    standing: Standing,
     tally: Tally,
 }
 
@@ -47,41 +42,39 @@ impl ServerLink {
             address: address.clone(),
             exchange: Arc::clone(exchange),
             identity: Arc::clone(identity),
-            standing: None,
+            linked: None,
             recipients: Vec::new(),
             name: String::new(),
         }
     }
 
     fn forward(&mut self, send: &Send<'_>, whole: &[u8], turn: &mut Turn) {
-        let Some(standing) = &mut self.standing else { return };
-        standing.tally.messages_in += 1;
-        self.exchange.directory().followers(send.log, standing.server, &mut self.recipients);
+        let Some(linked) = &mut self.linked else { return };
+        linked.tally.messages_in += 1;
+        self.exchange.directory().followers(send.log, linked.server, &mut self.recipients);
         if self.recipients.is_empty() {
             return;
         }
         let frame = Bytes::copy_from_slice(whole);
         let forwarded = self.exchange.send(&frame, &self.recipients, turn);
-        standing.tally.forwarded += forwarded;
-        standing.tally.bytes += forwarded * whole.len() as u64;
+        linked.tally.forwarded += forwarded;
+        linked.tally.bytes += forwarded * whole.len() as u64;
     }
 
     fn change(&mut self, change: &Change<'_>, turn: &mut Turn) -> Result<(), Close> {
         if change.log.len() > LogName::MAX_BYTES {
             return Err(Close::silently("a change of a log whose name is too long"));
         }
-        let Some(standing) = &mut self.standing else { return Ok(()) };
-        if change.number > 0 {
-            standing.applied = standing.applied.max(Some(change.number));
-        }
+        let Some(linked) = &mut self.linked else { return Ok(()) };
+        linked.standing.applied(change.number);
         let is_session = change.channel == Channel::ClientStatus as u8;
         if !is_session && change.channel != Channel::TopicSync as u8 {
             return Ok(());
         }
         let directory = self.exchange.directory();
         match change.direction {
-            Direction::Begin => directory.begin(change.log, standing.server),
-            Direction::End => directory.end(change.log, standing.server),
+            Direction::Begin => directory.begin(change.log, linked.server),
+            Direction::End => directory.end(change.log, linked.server),
         }
         if is_session && change.direction == Direction::Begin && change.stamp > 0 {
             self.tell_login(change, turn);
@@ -91,8 +84,8 @@ impl ServerLink {
 
     /// Elsewhere an earlier session of the same device may live, which ends now.
     fn tell_login(&mut self, change: &Change<'_>, turn: &mut Turn) {
-        let Some(standing) = &self.standing else { return };
-        self.exchange.directory().followers(change.log, standing.server, &mut self.recipients);
+        let Some(linked) = &self.linked else { return };
+        self.exchange.directory().followers(change.log, linked.server, &mut self.recipients);
         if self.recipients.is_empty() {
             return;
         }
@@ -103,13 +96,9 @@ impl ServerLink {
     }
 
     fn confirm(&mut self, confirm: Confirm, turn: &mut Turn) {
-        let Some(standing) = &mut self.standing else { return };
-        standing.applied = standing.applied.max(Some(confirm.number));
-        if standing.snapshots > 0 {
-            standing.snapshots -= 1;
-            if standing.snapshots == 0 {
-                self.exchange.tell_change(standing.server, &self.address, true, turn);
-            }
+        let Some(linked) = &mut self.linked else { return };
+        if linked.standing.snapshot_ends(confirm) {
+            self.exchange.tell_change(linked.server, &self.address, true, turn);
         }
     }
 
@@ -130,19 +119,19 @@ impl ServerLink {
     }
 
     fn pass_on(&mut self, user: &UserId, whole: &[u8], turn: &mut Turn) {
-        let Some(standing) = &self.standing else { return };
+        let Some(linked) = &self.linked else { return };
         let inbox = inbox(&mut self.name, user);
-        self.exchange.directory().followers(inbox, standing.server, &mut self.recipients);
+        self.exchange.directory().followers(inbox, linked.server, &mut self.recipients);
         if !self.recipients.is_empty() {
             self.exchange.send(&Bytes::copy_from_slice(whole), &self.recipients, turn);
         }
     }
 
     fn tell_online(&mut self, ask: u64, mut users: Vec<UserId>, turn: &mut Turn) {
-        let Some(standing) = &self.standing else { return };
+        let Some(linked) = &self.linked else { return };
         users.retain(|user| self.exchange.directory().is_followed(inbox(&mut self.name, user)));
         let answer = notice(&Notice::Online { ask, users });
-        self.exchange.send(&answer, &[standing.server], turn);
+        self.exchange.send(&answer, &[linked.server], turn);
     }
 }
 
@@ -159,8 +148,8 @@ impl LinkHandler for ServerLink {
         match self.exchange.enter(&self.address, outbox) {
             Some(server) => {
                 tracing::info!(msg_server = %self.address, "linked");
-                let tally = Tally::default();
-                self.standing = Some(Standing { server, snapshots: SNAPSHOTS, applied: None, tally });
+                let (standing, tally) = (Standing::default(), Tally::default());
+                self.linked = Some(Linked { server, standing, tally });
             }
             None => {
                 tracing::error!(msg_server = %self.address, "not linked: 65536 other links stand already");
@@ -181,13 +170,13 @@ impl LinkHandler for ServerLink {
     }
 
     fn turn_ends(&mut self, turn: &mut Turn) {
-        let Some(standing) = &mut self.standing else { return };
-        if let Some(number) = standing.applied.take() {
-            let frame = Frame::Confirm(Confirm { number }).to_bytes();
-            self.exchange.send(&frame, &[standing.server], turn);
+        let Some(linked) = &mut self.linked else { return };
+        if let Some(confirm) = linked.standing.confirmation() {
+            let frame = Frame::Confirm(confirm).to_bytes();
+            self.exchange.send(&frame, &[linked.server], turn);
         }
-        if standing.tally.messages_in > 0 {
-            self.exchange.count(std::mem::take(&mut standing.tally));
+        if linked.tally.messages_in > 0 {
+            self.exchange.count(std::mem::take(&mut linked.tally));
         }
     }
 
@@ -196,9 +185,9 @@ impl LinkHandler for ServerLink {
     }
 
     fn down(&mut self, turn: &mut Turn) {
-        if let Some(standing) = self.standing.take() {
-            self.exchange.count(standing.tally);
-            self.exchange.leave(standing.server, turn);
+        if let Some(linked) = self.linked.take() {
+            self.exchange.count(linked.tally);
+            self.exchange.leave(linked.server, turn);
         }
     }
 }
