@@ -3,6 +3,6 @@
 pub(crate) mod asker;
 pub mod feed;
 pub(crate) mod followed;
-mod pages;
+pub mod pages;
 pub(crate) mod table;
 pub(crate) mod waker;

@@ -32,12 +32,12 @@ impl Server {
             {
                 return;
             }
-            match self.page(&log, &whom, after).await {
-                Some(page) if page.refused == 0 && !(page.entries.is_empty() && page.head > after) => {
-                    return self.hand_page(&log, whom, page).await;
+            if let Some(page) = self.page(&log, &whom, after).await {
+                match verdict(after, page.entries.len(), page.head, page.refused) {
+                    Verdict::Hand => return self.hand_page(&log, whom, page).await,
+                    Verdict::Refused => return self.refused(&log, &whom).await,
+                    Verdict::Again => {}
                 }
-                Some(page) if is_final(page.refused) => return self.refused(&log, &whom).await,
-                _ => {}
             }
             if !log.with(&self, &mut Turn::default(), |_, _| {}) {
                 return;
@@ -75,6 +75,23 @@ impl Server {
     }
 }
 
-fn is_final(refused: u16) -> bool {
-    ErrorCode::from_number(refused).is_some_and(|code| code.retry().is_none())
+/// What to do with a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Hand it to the feed.
+    Hand,
+    /// It was refused, and will be.
+    Refused,
+    /// It has less than must be there, or nothing could be read at the moment: read again after a while.
+    Again,
+}
+
+/// What to do with a page that was asked for after a version. Where more exists, an empty one is no answer: the feed would ask
+/// for it at once, for ever.
+pub fn verdict(after: Version, entries: usize, head: Version, refused: u16) -> Verdict {
+    match ErrorCode::from_number(refused) {
+        Some(code) if code.retry().is_none() => Verdict::Refused,
+        _ if refused != 0 || (entries == 0 && head > after) => Verdict::Again,
+        _ => Verdict::Hand,
+    }
 }
