@@ -52,6 +52,15 @@ impl Sessions {
         sessions.iter().filter(earlier).cloned().collect()
     }
 
+    /// The latest login of the device here, if it is later than `stamp`.
+    pub fn later_login(&self, user: &UserId, device: &DeviceId, stamp: u64) -> Option<u64> {
+        let shard = self.shard(user.as_str()).lock();
+        let of_device =
+            |session: &&Arc<Session>| session.who().is_some_and(|who| who.device.as_ref() == Some(device));
+        let latest = shard.get(user)?.iter().filter(of_device).map(|session| session.stamp()).max();
+        latest.filter(|latest| *latest > stamp)
+    }
+
     /// Takes a session out.
     pub fn leave(&self, session: &Arc<Session>) {
         let Some(who) = session.who() else { return };

@@ -8,6 +8,7 @@ use mesh::outbox::{Outbox, Turn};
 use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
+use protocol::ids::{DeviceId, UserId};
 use protocol::link::request::Notice;
 use protocol::link::{Appended, Frame, Outcome};
 use tokio::time::Instant;
@@ -170,9 +171,7 @@ impl Server {
         match serde_json::from_slice(json) {
             Ok(Notice::PeerChanged { .. }) => self.recheck_all(),
             Ok(Notice::SessionBegan { user, device: Some(device), stamp }) => {
-                for session in self.sessions.replaced_by(&user, &device, stamp) {
-                    session.end(DisconnectCode::Replaced);
-                }
+                self.logged_in_elsewhere(user, device, stamp, turn);
             }
             Ok(Notice::MembershipChanged { user }) => self.refresh_memberships(user),
             Ok(Notice::Receipt { user, peer, id, mark }) => {
@@ -181,6 +180,17 @@ impl Server {
             Ok(Notice::Online { ask, users }) => self.questions.answered(ask, users),
             Ok(Notice::SessionBegan { device: None, .. } | Notice::WhoIsOnline { .. }) => {}
             Err(error) => tracing::debug!(%error, "news of a later version"),
+        }
+    }
+
+    /// Of one device's sessions in the mesh the latest login stays. Where that is ours, the other msg_server may not know: two
+    /// logins at once may have passed each other on the way to the router.
+    fn logged_in_elsewhere(&self, user: UserId, device: DeviceId, stamp: u64, turn: &mut Turn) {
+        for session in self.sessions.replaced_by(&user, &device, stamp) {
+            session.end(DisconnectCode::Replaced);
+        }
+        if let Some(stamp) = self.sessions.later_login(&user, &device, stamp) {
+            self.notify(&Notice::SessionBegan { user, device: Some(device), stamp }, turn);
         }
     }
 }
