@@ -13,10 +13,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::be_role::PARENT;
 use crate::keeper::{Event, Exit};
 use crate::plan::Member;
 use crate::probe::{self, Health};
+use crate::program::PARENT;
 
 /// How often a process is asked that was not ready when it was asked last.
 const ASK_SOON: Duration = Duration::from_millis(100);

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -45,6 +46,16 @@ Examples:
 
 The mesh must not run meanwhile: one process has a store at a time.";
 
+const P2P_EXAMPLES: &str = "\
+Examples:
+  shoal p2p --id amy --to bob
+  echo hi | shoal p2p --id amy --to bob --once";
+
+const TOPIC_EXAMPLES: &str = "\
+Examples:
+  shoal topic --id amy --create garden
+  shoal topic --id bob --join garden";
+
 const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
   shoal completions bash > ~/.local/share/bash-completion/completions/shoal
@@ -77,6 +88,20 @@ pub enum Command {
     /// Back up what the manager stores, put a back-up back, check and repair it
     #[command(after_help = STORE_EXAMPLES)]
     Store(StoreArgs),
+    /// Talk to one person: the program client_p2p
+    #[command(disable_help_flag = true, after_help = P2P_EXAMPLES)]
+    P2p {
+        /// Its arguments; `shoal p2p --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Talk in topics: the program client_topic
+    #[command(disable_help_flag = true, after_help = TOPIC_EXAMPLES)]
+    Topic {
+        /// Its arguments; `shoal topic --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
     /// Print a completion script for a shell
     #[command(after_help = COMPLETIONS_EXAMPLES)]
     Completions {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::Command;
 use crate::failure::Failure;
+use crate::program::Program;
 use crate::screen::{Tone, marked, wants_colour};
 use crate::{check, completions, down, exit, status, store, up};
 
@@ -16,6 +17,8 @@ pub fn run(command: Command) -> ExitCode {
         Command::Down(args) => on_one_thread(down::run(args)),
         Command::Check(args) => check::run(&args),
         Command::Store(args) => on_one_thread(store::run(args)),
+        Command::P2p { args } => Err(Program::P2p.exec(&args)),
+        Command::Topic { args } => Err(Program::Topic.exec(&args)),
         Command::Completions { shell } => completions::run(shell),
     };
     ExitCode::from(done.unwrap_or_else(|failure| {

@@ -1,7 +1,7 @@
 //! `shoal`: starts, watches and ends a whole mesh on one machine.
 //!
 //! Invariants:
-//! - the processes are real ones, of this very executable called by another name ([`be_role`]): nothing else has to
+//! - the processes are real ones, of this very executable called by another name ([`program`]): nothing else has to
 //!   be installed or found;
 //! - nothing is started before every file is checked and every port is known to be free;
 //! - what decides (which config files, when to restart, in which order to end: [`mesh_file`], [`plan`], [`keeper`])
@@ -9,7 +9,6 @@
 //! - one mesh a folder: a lock that the kernel drops with its holder says whether one runs ([`lock`]);
 //! - no process outlives its `shoal up`: the kernel tells it to drain when that dies, however it dies.
 
-pub mod be_role;
 pub mod check;
 pub mod children;
 pub mod cli;
@@ -27,6 +26,7 @@ pub mod mesh_file;
 pub mod plan;
 pub mod ports;
 pub mod probe;
+pub mod program;
 pub mod run_file;
 pub mod screen;
 pub mod secret_file;

@@ -4,12 +4,13 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use shoal::cli::Cli;
-use shoal::{be_role, command};
+use shoal::command;
+use shoal::program::Program;
 
 fn main() -> ExitCode {
-    let called = std::env::args_os().next().and_then(|name| be_role::role_called(&name));
-    if let Some(role) = called {
-        return be_role::be(role);
+    let called = std::env::args_os().next().and_then(|name| Program::called(&name));
+    if let Some(program) = called {
+        return program.be();
     }
     match Cli::try_parse() {
         Ok(cli) => command::run(cli.command),

@@ -1,10 +1,11 @@
 //! What to do once all is ready: how two people talk, and where the page is.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use mesh::config::{HostPort, Role};
 
+use crate::data_folder::shown;
 use crate::host::dialled_here;
 use crate::plan::Member;
 
@@ -12,7 +13,7 @@ use crate::plan::Member;
 pub fn lines(members: &[Member], program: &Path) -> Vec<String> {
     let gateway = members.iter().find(|member| member.role == Role::Gateway).map(|member| &member.address);
     let option = gateway.filter(|address| !is_usual(address)).map(|address| format!(" --gateway {address}"));
-    let client = client_command(program) + &option.unwrap_or_default();
+    let client = format!("{} p2p{}", command(program), option.unwrap_or_default());
     let mut lines = vec![
         String::new(),
         "All is ready. Two people can talk now, each in a terminal of their own:".to_owned(),
@@ -34,20 +35,15 @@ fn is_usual(gateway: &HostPort) -> bool {
     gateway.is_loopback() && gateway.port() == Role::Gateway.port()
 }
 
-/// The program beside this one; from a clone, where it may not be built yet, by way of cargo.
-fn client_command(program: &Path) -> String {
-    let folder = program.parent().unwrap_or(Path::new(""));
-    if is_in_clone(folder) {
-        return "cargo run --release -q -p client --bin client_p2p --".to_owned();
+/// How the user starts this program again: by its name where the shell finds it so.
+fn command(program: &Path) -> String {
+    let folders = std::env::var_os("PATH").unwrap_or_default();
+    let found =
+        program.parent().is_some_and(|here| std::env::split_paths(&folders).any(|folder| folder == here));
+    match program.file_name().filter(|_| found) {
+        Some(name) => name.to_string_lossy().into_owned(),
+        None => shown(program),
     }
-    let beside: PathBuf = folder.join("client_p2p");
-    if beside.is_file() { beside.display().to_string() } else { "client_p2p".to_owned() }
-}
-
-/// Whether `folder` is `target/release` or the like of a clone that the user stands in.
-fn is_in_clone(folder: &Path) -> bool {
-    let here = std::env::current_dir().unwrap_or_default();
-    here.join("client/Cargo.toml").is_file() && folder.join("deps").is_dir()
 }
 
 #[cfg(test)]
@@ -61,20 +57,20 @@ mod tests {
         let mesh = MeshFile::parse(text, "m").unwrap();
         let folder = DataFolder::at(Path::new("/srv")).unwrap();
         let shared = Shared { mesh: &mesh, folder: &folder, secret_file: None, log_level: None };
-        lines(&members(shared, &seats(&mesh).unwrap()).unwrap(), Path::new("/usr/bin/shoal")).join("\n")
+        lines(&members(shared, &seats(&mesh).unwrap()).unwrap(), Path::new("/opt/chat/shoal")).join("\n")
     }
 
     #[test]
     fn the_usual_gateway_needs_no_option() {
         let steps = steps("{}");
-        assert!(steps.contains("\n  client_p2p --id amy --to bob\n"), "{steps}");
+        assert!(steps.contains("\n  /opt/chat/shoal p2p --id amy --to bob\n"), "{steps}");
         assert!(steps.contains("http://127.0.0.1:30000/"), "{steps}");
     }
 
     #[test]
     fn another_gateway_is_named_and_a_mesh_without_a_monitor_has_no_page() {
         let steps = steps(r#"{"GatewayPort":17100,"Host":"chat.example.org","Monitors":0}"#);
-        assert!(steps.contains("client_p2p --gateway chat.example.org:17100 --id bob --to amy"), "{steps}");
+        assert!(steps.contains(" p2p --gateway chat.example.org:17100 --id bob --to amy"), "{steps}");
         assert!(!steps.contains("http://"), "{steps}");
     }
 }
