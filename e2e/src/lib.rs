@@ -1,1 +1,1 @@
-//! To be written.
+//! The end-to-end tests, in `tests/`: a real mesh of real processes, spoken to over the wire only.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use super::wire::Wire;
-use crate::wait::PATIENCE;
+use crate::wait::{PATIENCE, eventually};
 
 /// A session of a newer client.
 #[derive(Debug)]
@@ -129,6 +129,24 @@ impl NewClient {
     pub async fn send_topic(&mut self, topic: &str, text: &str, id: &str) -> u64 {
         let ok = self.ok_with("SEND_MESSAGE_TOPIC", &[topic, text], json!({"MsgId": id})).await;
         ok["Version"].as_u64().expect("a version")
+    }
+
+    /// Waits until `user` is told to be online.
+    pub async fn sees_online(&mut self, user: &str) {
+        self.sees(user, true).await;
+    }
+
+    /// Waits until `user` is told to be offline.
+    pub async fn sees_offline(&mut self, user: &str) {
+        self.sees(user, false).await;
+    }
+
+    async fn sees(&mut self, user: &str, online: bool) {
+        eventually(&format!("{user} is online: {online}"), async || {
+            let told = self.request("PRESENCE", &[user]).await;
+            (told["Online"][user] == online).then_some(())
+        })
+        .await;
     }
 
     /// The answer to a request; what comes before it is kept.
