@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::ids::{StoreId, Time};
@@ -78,8 +79,7 @@ impl Committer {
                 self.health.fatal(error.clone());
             }
             jobs.into_iter().for_each(|job| job.finish(end.clone()));
-            if let Some(error) = fatal.or_else(|| self.health.fatal_error()) {
-                refuse(self.queue.abort(), &Failure::not(error));
+            if self.health.fatal_error().is_some() {
                 return;
             }
         }
@@ -138,6 +138,18 @@ impl Committer {
             return Trouble::Passing(Failure::not(error));
         }
         Trouble::Fatal(Failure::maybe(error))
+    }
+}
+
+impl Drop for Committer {
+    /// However the thread ends, nobody waits for an answer that never comes.
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let text = "the thread that commits panicked: start again, and please report what it said";
+            self.health.fatal(StoreError::Unwritable(text.to_owned()));
+        }
+        let error = self.health.fatal_error().unwrap_or(StoreError::Closed);
+        refuse(self.queue.abort(), &Failure::not(error));
     }
 }
 

@@ -12,6 +12,8 @@ mod cursors;
 mod pairs;
 mod restore;
 mod retention;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub(crate) use accounts::log_in;

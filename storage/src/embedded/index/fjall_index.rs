@@ -63,9 +63,6 @@ impl View for FjallIndex {
     }
 
     fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Pairs, StoreError> {
-        if from >= until {
-            return Ok(Pairs::new());
-        }
         let range = self.keys.range(from..until).take(limit);
         range
             .map(|pair| pair.into_inner().map(|(key, value)| (key.to_vec(), value.to_vec())))

@@ -1,6 +1,7 @@
 //! The thread that writes the state's newest keys to the index.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -22,12 +23,21 @@ impl Flusher {
     pub fn start(state: Arc<State>, failed: impl FnOnce(StoreError) + Send + 'static) -> io::Result<Self> {
         let flushed = Arc::clone(&state);
         let thread = thread::Builder::new().name("store-index".to_owned()).spawn(move || {
-            if let Err(error) = flushed.keep_flushing(INTERVAL) {
+            let ended = panic::catch_unwind(AssertUnwindSafe(|| flushed.keep_flushing(INTERVAL)));
+            let ended = ended.unwrap_or_else(|_| Err(panicked()));
+            if let Err(error) = ended {
+                flushed.fail(error.clone());
                 failed(error);
             }
         })?;
         Ok(Self { state, thread: Some(thread) })
     }
+}
+
+fn panicked() -> StoreError {
+    let text =
+        "the index's library panicked: start again; an index that is damaged is built anew from the log";
+    StoreError::Unwritable(text.to_owned())
 }
 
 impl Drop for Flusher {

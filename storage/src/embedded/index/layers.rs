@@ -67,12 +67,9 @@ impl Layers {
         self.gathering.get(key).or_else(|| self.writing.get(key))
     }
 
-    /// The first `limit` keys that have a value, and those that are gone between them.
+    /// Of the keys from `from` on and below `until`, which is greater: the first `limit` that have a value, and those that are gone between them.
     pub fn range(&self, from: &[u8], until: &[u8], limit: usize) -> Newest {
         let mut newest = Newest { puts: Vec::new(), more: false };
-        if from >= until {
-            return newest;
-        }
         let bounds = (Bound::Included(from), Bound::Excluded(until));
         let mut layers = Merged {
             newer: self.gathering.range::<[u8], _>(bounds).peekable(),

@@ -79,10 +79,7 @@ impl State {
     pub(super) fn keep_flushing(&self, interval: Duration) -> Result<(), StoreError> {
         loop {
             let closed = self.wait_for_turn(interval);
-            if let Err(error) = self.flush() {
-                self.tell(|flushing| flushing.failed = Some(error.clone()));
-                return Err(error);
-            }
+            self.flush()?;
             self.tell(|_| {});
             if closed {
                 return Ok(());
@@ -96,6 +93,11 @@ impl State {
             self.turn.wait_for(&mut flushing, interval);
         }
         flushing.closed
+    }
+
+    /// Nothing goes to the index any more: nobody waits for that.
+    pub(super) fn fail(&self, error: StoreError) {
+        self.tell(|flushing| flushing.failed = Some(error));
     }
 
     /// Lets [`State::keep_flushing`] end after it has written what there is.
@@ -120,9 +122,104 @@ impl View for State {
 
     /// Each key as it is now or was a moment ago; not all of them at one moment.
     fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Pairs, StoreError> {
+        if from >= until {
+            return Ok(Pairs::new());
+        }
         let newest = self.layers.read().range(from, until, limit);
         // A key of the index may be hidden by a newer one of the layers.
         let older = self.index.scan(from, until, limit + newest.puts.len())?;
         Ok(merge(newest, older, limit))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+    use protocol::ids::StoreId;
+
+    use super::super::{Flusher, MemoryIndex};
+    use super::*;
+    use crate::embedded::commit_log::Mark;
+
+    fn through() -> Checkpoint {
+        Checkpoint::after(StoreId([0; 16]), b"", Mark::START.position, Mark::START)
+    }
+
+    /// Where a put is by the time of the scan.
+    #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+    enum Layer {
+        Index,
+        Writing,
+        Gathering,
+    }
+
+    fn puts() -> impl Strategy<Value = Vec<(u8, Option<u8>)>> {
+        prop::collection::vec((0u8..30, prop::option::of(any::<u8>())), 0..30)
+    }
+
+    fn add(state: &State, puts: &[(u8, Option<u8>)]) {
+        let puts = puts.iter().map(|(key, value)| (vec![*key], value.map(|value| vec![value])));
+        state.layers.write().add(puts.collect(), through());
+    }
+
+    fn at(state: &State, layer: Layer) {
+        if layer == Layer::Index {
+            state.flush().unwrap();
+        } else if layer == Layer::Writing {
+            // As in the middle of a flush.
+            let _frozen = state.layers.write().freeze();
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_scan_sees_the_newest_of_all_layers(
+            all in [puts(), puts(), puts()], from in 0u8..30, until in 0u8..31, limit in 1usize..12,
+        ) {
+            let state = State::new(Box::new(MemoryIndex::default()), usize::MAX);
+            let mut expected = BTreeMap::new();
+            for (puts, layer) in all.iter().zip([Layer::Index, Layer::Writing, Layer::Gathering]) {
+                add(&state, puts);
+                at(&state, layer);
+                expected.extend(puts.iter().copied());
+            }
+            for key in 0u8..30 {
+                let value = expected.get(&key).copied().flatten().map(|value| vec![value]);
+                prop_assert_eq!(state.get(&[key]), Ok(value));
+            }
+            let expected: Pairs = expected
+                .into_iter()
+                .filter(|(key, _)| (from..until).contains(key))
+                .filter_map(|(key, value)| Some((vec![key], vec![value?])))
+                .take(limit)
+                .collect();
+            prop_assert_eq!(state.scan(&[from], &[until], limit), Ok(expected));
+        }
+    }
+
+    #[test]
+    fn what_gathers_is_bounded_by_the_index_keeping_up() {
+        let state = Arc::new(State::new(Box::new(MemoryIndex::default()), 1_000));
+        let flusher = Flusher::start(Arc::clone(&state), |error| panic!("{error}")).unwrap();
+        for number in 0..5_000u32 {
+            let key = number.to_be_bytes().to_vec();
+            state.add(Puts::from([(key, Some(vec![1]))]), through()).unwrap();
+            assert!(state.layers.read().bytes() <= 4_200);
+        }
+        drop(flusher);
+        assert_eq!(state.layers.read().bytes(), 0);
+        assert_eq!(state.index.scan(&[0], &[1], usize::MAX).unwrap().len(), 5_000);
+    }
+
+    #[test]
+    fn nobody_waits_for_an_index_that_has_failed() {
+        let state = State::new(Box::new(MemoryIndex::default()), 10);
+        state.fail(StoreError::Closed);
+        let put = || Puts::from([(vec![1], Some(vec![0; 100]))]);
+        assert_eq!(state.add(put(), through()), Err(StoreError::Closed));
+        assert_eq!(state.get(&[1]), Ok(Some(vec![0; 100])));
     }
 }

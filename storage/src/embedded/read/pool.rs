@@ -1,6 +1,7 @@
 //! The threads that read.
 
 use std::io;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -34,7 +35,7 @@ impl Readers {
             let (queue, queries) = (Arc::clone(&readers.handle.0), Arc::clone(queries));
             let work = move || {
                 while let Some(questions) = queue.take(1) {
-                    questions.into_iter().for_each(|question| question(&queries));
+                    questions.into_iter().for_each(|question| answer(question, &queries));
                 }
             };
             readers.threads.push(thread::Builder::new().name(format!("store-read-{number}")).spawn(work)?);
@@ -44,6 +45,13 @@ impl Readers {
 
     pub fn handle(&self) -> &ReadersHandle {
         &self.handle
+    }
+}
+
+/// A question that panics is answered by an error, and the thread goes on.
+fn answer(question: Question, queries: &Queries) {
+    if panic::catch_unwind(AssertUnwindSafe(|| question(queries))).is_err() {
+        tracing::error!("a read of the store panicked: please report what it said");
     }
 }
 
@@ -71,7 +79,8 @@ impl ReadersHandle {
             };
             return Box::pin(std::future::ready(Err(error.into())));
         }
-        Box::pin(async move { answered.await.unwrap_or(Err(StoreError::Closed)).map_err(E::from) })
+        let lost = || StoreError::Unreadable("the read ended without an answer".to_owned());
+        Box::pin(async move { answered.await.unwrap_or_else(|_| Err(lost())).map_err(E::from) })
     }
 }
 

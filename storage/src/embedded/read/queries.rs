@@ -49,11 +49,19 @@ impl Queries {
                 if bytes > range.max_bytes && !page.entries.is_empty() {
                     return Ok(page);
                 }
+                if entry.is_none() && self.was_taken(range, version)? {
+                    continue;
+                }
                 page.entries.push(self.entry(version, entry)?);
             }
             next = until + 1;
         }
         Ok(page)
+    }
+
+    /// Whether retention took the entry while it was being read.
+    fn was_taken(&self, range: &ReadRange, version: u64) -> Result<bool, StoreError> {
+        Ok(self.state.log(range.log.as_str())?.is_some_and(|now| version < now.first))
     }
 
     /// Where the entries of these versions lie; `None` for one that a repair of the commit log gave up.

@@ -13,7 +13,7 @@ pub(crate) trait View {
     /// The key's value.
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// At most `limit` keys from `from` on and below `until`.
+    /// At most `limit` keys from `from` on and below `until`, which is greater.
     fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Pairs, StoreError>;
 
     fn has(&self, key: &[u8]) -> Result<bool, StoreError> {
