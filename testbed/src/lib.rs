@@ -26,6 +26,7 @@
     reason = "what goes wrong here is the test's failure, and a panic is how a test fails"
 )]
 
+mod builder;
 mod client;
 mod health;
 mod mesh;
@@ -35,8 +36,9 @@ mod process;
 mod programs;
 mod wait;
 
+pub use builder::Builder;
 pub use client::{NewClient, OldClient, Wire, text};
 pub use health::Health;
-pub use mesh::{Builder, Mesh};
+pub use mesh::Mesh;
 pub use part::{Part, Role};
 pub use wait::{PATIENCE, eventually, eventually_within};

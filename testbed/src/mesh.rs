@@ -1,197 +1,38 @@
 //! A mesh: which processes it has, and what a test does to them.
 
 use std::collections::BTreeMap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard};
 
 use rustix::process::Signal;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::builder::Builder;
 use crate::health::{self, Health};
 use crate::part::{Part, Role};
 use crate::ports::Ports;
 use crate::process::{Process, end_of};
-use crate::programs;
 use crate::wait::eventually;
 
 /// Of each process's log, so many of the newest lines are printed when a test fails.
 const LOG_LINES: usize = 60;
 
-/// How often processes report, and links show that they live, in seconds: a test is not to wait long for either.
-const BEAT: f64 = 0.5;
-
-/// What a mesh is to be.
-pub struct Builder {
-    counts: [(Role, usize); 5],
-    secret: Option<String>,
-    keys: Vec<(Scope, String, Value)>,
-}
-
-enum Scope {
-    All,
-    Role(Role),
-    Part(Part),
-}
-
-impl Scope {
-    fn holds(&self, part: Part) -> bool {
-        match self {
-            Self::All => true,
-            Self::Role(role) => *role == part.role(),
-            Self::Part(one) => *one == part,
-        }
-    }
-}
-
-impl Builder {
-    fn count(mut self, role: Role, count: usize) -> Self {
-        self.counts.iter_mut().filter(|(other, _)| *other == role).for_each(|(_, old)| *old = count);
-        self
-    }
-
-    /// How many msg_servers there are; 2 unless set.
-    pub fn msg_servers(self, count: usize) -> Self {
-        self.count(Role::MsgServer, count)
-    }
-
-    /// How many routers there are; 1 unless set.
-    pub fn routers(self, count: usize) -> Self {
-        self.count(Role::Router, count)
-    }
-
-    /// How many managers there are, each with a store of its own; 1 unless set.
-    pub fn managers(self, count: usize) -> Self {
-        self.count(Role::Manager, count)
-    }
-
-    /// How many gateways there are; 1 unless set.
-    pub fn gateways(self, count: usize) -> Self {
-        self.count(Role::Gateway, count)
-    }
-
-    /// Whether there is a monitor; none unless set.
-    pub fn monitor(self, there: bool) -> Self {
-        self.count(Role::Monitor, usize::from(there))
-    }
-
-    /// The `MeshSecret` of all processes; `None`: none. Unless set, there is one.
-    pub fn secret(mut self, secret: Option<&str>) -> Self {
-        self.secret = secret.map(str::to_owned);
-        self
-    }
-
-    /// Sets a key in the config file of every process of `role`. A later call wins; `null` leaves the key out.
-    pub fn set(mut self, role: Role, key: &str, value: impl Into<Value>) -> Self {
-        self.keys.push((Scope::Role(role), key.into(), value.into()));
-        self
-    }
-
-    /// Sets a key in the config file of one process.
-    pub fn set_for(mut self, part: Part, key: &str, value: impl Into<Value>) -> Self {
-        self.keys.push((Scope::Part(part), key.into(), value.into()));
-        self
-    }
-
-    /// Sets a key in every config file.
-    pub fn set_all(mut self, key: &str, value: impl Into<Value>) -> Self {
-        self.keys.push((Scope::All, key.into(), value.into()));
-        self
-    }
-
-    /// The mesh, with its files written and none of its processes started.
-    pub fn build(self) -> Mesh {
-        programs::folder();
-        let folder =
-            tempfile::Builder::new().prefix("shoal-testbed-").tempdir().expect("a folder for the mesh");
-        let mut ports = Ports::new();
-        let addresses: BTreeMap<Part, SocketAddr> =
-            self.parts().map(|part| (part, SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take())))).collect();
-        let msg_servers: Vec<String> = addresses
-            .iter()
-            .filter(|(part, _)| part.role() == Role::MsgServer)
-            .map(|(_, address)| address.to_string())
-            .collect();
-        let web = SocketAddr::from((Ipv4Addr::LOCALHOST, ports.take()));
-        let process = |(part, address): (&Part, &SocketAddr)| {
-            let config = self.config(*part, *address, &msg_servers, web);
-            (*part, Mutex::new(Process::new(*part, *address, config, folder.path())))
-        };
-        let processes: BTreeMap<_, _> = addresses.iter().map(process).collect();
-        processes.values().for_each(|process| process.lock().expect("nobody panicked").write_config());
-        Mesh { processes, web, folder, _ports: ports }
-    }
-
-    /// The mesh, all of its processes started, ready, and linked with each other.
-    pub async fn start(self) -> Mesh {
-        let mesh = self.build();
-        mesh.parts().for_each(|part| mesh.spawn(part));
-        mesh.settled().await;
-        mesh
-    }
-
-    fn parts(&self) -> impl Iterator<Item = Part> {
-        self.counts.iter().flat_map(|(role, count)| (0..*count).map(|index| Part::of(*role, index)))
-    }
-
-    fn config(
-        &self,
-        part: Part,
-        address: SocketAddr,
-        msg_servers: &[String],
-        web: SocketAddr,
-    ) -> Map<String, Value> {
-        let own = match part.role() {
-            Role::MsgServer => json!({"LocalIP": address.to_string(), "MonitorBeatTime": BEAT}),
-            Role::Manager => json!({
-                "UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT,
-                "Store": {"Kind": "embedded", "Path": format!("store-{}", part.index()), "SegmentBytes": 4 << 20},
-            }),
-            Role::Monitor => json!({
-                "UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT,
-                "WebListen": web.to_string(),
-            }),
-            Role::Gateway | Role::Router => {
-                json!({"UUID": part.to_string(), "MsgServerList": msg_servers, "BeatTime": BEAT})
-            }
-        };
-        let mut config = own.as_object().cloned().unwrap_or_default();
-        config.insert("Listen".into(), address.to_string().into());
-        if let Some(secret) = &self.secret {
-            config.insert("MeshSecret".into(), secret.as_str().into());
-        }
-        for (_, key, value) in self.keys.iter().filter(|(scope, _, _)| scope.holds(part)) {
-            config.insert(key.clone(), value.clone());
-        }
-        config.retain(|_, value| !value.is_null());
-        config
-    }
-}
-
 /// A mesh of real processes, which end with it.
 pub struct Mesh {
-    processes: BTreeMap<Part, Mutex<Process>>,
-    web: SocketAddr,
-    folder: TempDir,
-    _ports: Ports,
+    pub(crate) processes: BTreeMap<Part, Mutex<Process>>,
+    pub(crate) web: SocketAddr,
+    pub(crate) folder: TempDir,
+    /// Held for their locks.
+    pub(crate) _ports: Ports,
 }
 
 impl Mesh {
     /// Two msg_servers, a router, a manager and a gateway with a secret, unless told otherwise.
     pub fn builder() -> Builder {
-        let counts = Role::ALL.map(|role| {
-            (
-                role,
-                match role {
-                    Role::MsgServer => 2,
-                    Role::Monitor => 0,
-                    _ => 1,
-                },
-            )
-        });
-        Builder { counts, secret: Some("the secret of a mesh under test".into()), keys: Vec::new() }
+        Builder::new()
     }
 
     /// Every process, running or not; msg_servers first.
