@@ -192,10 +192,13 @@ impl Mesh {
         .await
     }
 
-    /// Waits until every process that runs answers, and every msg_server that runs is linked with all of the others
-    /// that run.
+    /// Waits until every process that was started and not ended answers, and every msg_server of them is linked with all
+    /// of the others.
+    ///
+    /// # Panics
+    /// If one of them ended by itself, or they do not link in time.
     pub async fn settled(&self) {
-        let running: Vec<_> = self.parts().filter(|part| self.is_running(*part)).collect();
+        let running: Vec<_> = self.parts().filter(|part| self.process(*part).pid().is_some()).collect();
         let count = |role| running.iter().filter(|part| part.role() == role).count() as u64;
         let (msg_servers, routers) = (count(Role::MsgServer), count(Role::Router));
         // Of several managers, each with a store of its own, a msg_server takes only the first.
