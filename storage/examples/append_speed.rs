@@ -138,6 +138,10 @@ async fn opening(dir: &Path, logs: usize) -> Outcome<()> {
         }
     }
     println!("{logs} logs made, one entry each, 1,000 a call: {:.1?}", began.elapsed());
+    for part in ["log", "index"] {
+        let bytes = bytes_in(&dir.join(part))?;
+        println!("{part}: {} MiB, {} bytes an entry", bytes >> 20, bytes / logs as u64);
+    }
     for rebuild in [false, true] {
         let began = Instant::now();
         let store = EmbeddedStore::open(dir, Options { rebuild, ..Options::default() })?;
@@ -147,4 +151,16 @@ async fn opening(dir: &Path, logs: usize) -> Outcome<()> {
         println!("opened {what}: {opened:.2?}; first answer ({bounds:?}) after {:.2?}", began.elapsed());
     }
     Ok(())
+}
+
+fn bytes_in(dir: &Path) -> Outcome<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(dir)? {
+        let entry = entry?;
+        bytes += match entry.file_type()?.is_dir() {
+            true => bytes_in(&entry.path())?,
+            false => entry.metadata()?.len(),
+        };
+    }
+    Ok(bytes)
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use storage::conformance::{Dump, dump, history};
-use storage::embedded::{EmbeddedStore, Options};
+use storage::embedded::{EmbeddedStore, OpenError, Options};
 
 async fn run(dir: &Path, steps: std::ops::Range<u64>) {
     let store = EmbeddedStore::open(dir, options()).unwrap();
@@ -58,7 +58,7 @@ async fn a_missing_index_is_built_anew() {
 }
 
 #[tokio::test]
-async fn an_index_that_has_seen_more_than_the_log_is_built_anew() {
+async fn a_log_that_has_lost_its_end_is_refused_until_the_index_is_removed() {
     let dir = tempfile::tempdir().unwrap();
     let (store, earlier) = (dir.path().join("store"), dir.path().join("earlier"));
     run(&store, 0..40).await;
@@ -68,6 +68,12 @@ async fn an_index_that_has_seen_more_than_the_log_is_built_anew() {
     assert_ne!(held(&store).await, was);
     fs::remove_dir_all(store.join("log")).unwrap();
     fs::rename(&earlier, store.join("log")).unwrap();
+    for _ in 0..2 {
+        let error = EmbeddedStore::open(&store, options()).err().unwrap();
+        assert!(matches!(error, OpenError::Shortened { .. }), "{error}");
+        assert!(error.to_string().contains("remove the folder `index`"), "{error}");
+    }
+    fs::remove_dir_all(store.join("index")).unwrap();
     assert_eq!(held(&store).await, was);
 }
 
@@ -81,6 +87,12 @@ async fn the_index_of_another_store_is_built_anew() {
     fs::remove_dir_all(one.join("index")).unwrap();
     copy(&other.join("index"), &one.join("index"));
     assert_eq!(held(&one).await, was);
+    // And one that has seen less than this log holds.
+    fs::remove_dir_all(other.join("index")).unwrap();
+    copy(&one.join("index"), &other.join("index"));
+    let was = held(&other).await;
+    fs::remove_dir_all(other.join("index")).unwrap();
+    assert_eq!(held(&other).await, was);
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::commit_log::{LogError, Position};
+use super::commit_log::{LogError, Mark, Position};
 use crate::StoreError;
 
 /// Why a store could not be opened, and what to do.
@@ -28,6 +28,21 @@ pub enum OpenError {
         path: PathBuf,
         /// What is wrong.
         error: LogError,
+    },
+    /// The log ends before a place where the index has seen it go on. Nothing was changed.
+    #[error(
+        "the log of the store in {} ends at {end}, but it went on to {seen} once: what was stored there is lost, unless a \
+         newer copy of the folder `log` is found. If an older copy of it was put back on purpose, or to go on without \
+         what is lost, remove the folder `index` beside it, which is built anew then",
+        path.display()
+    )]
+    Shortened {
+        /// The store's folder.
+        path: PathBuf,
+        /// The place that the index has seen.
+        seen: Mark,
+        /// Where the log ends.
+        end: Mark,
     },
     /// A newer version of this program wrote to the store.
     #[error("the store in {} was written by a newer version ({what}): use that one", path.display())]

@@ -4,7 +4,8 @@
 //! record to the state before it is a plain function. What a record changes is in memory at once, and goes to the
 //! index on disk in batches, each with the place up to which the index is complete. At start the log's records
 //! after that place are applied again. So what was acknowledged stands on the commit log alone, and an index that
-//! is missing, damaged, of another store or ahead of its log is thrown away and built anew.
+//! is missing, damaged or of another store is thrown away and built anew. One that has seen more than its log holds
+//! bears witness that the log has lost something, which is refused.
 //!
 //! | folder | what it holds |
 //! | --- | --- |

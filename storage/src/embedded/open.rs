@@ -9,6 +9,7 @@ use protocol::ids::StoreId;
 
 use super::commit_log::{self, CommitLog, LogError, LogReader, Mark, Verify};
 use super::error::OpenError;
+use super::files::{Lock, LockGuard};
 use super::index::{Checkpoint, FjallIndex, Index, State};
 use super::options::Options;
 use super::state::change::RecordError;
@@ -24,6 +25,7 @@ pub(crate) struct Opened {
     pub log: CommitLog,
     pub reader: LogReader,
     pub state: State,
+    pub lock: LockGuard,
 }
 
 /// Where the index lies.
@@ -35,39 +37,82 @@ pub(crate) enum IndexPlace {
     Memory,
 }
 
-/// Opens log and index, and brings the index up to date.
+/// Opens index and log, and brings the index up to date. The index comes first: what it has seen bears witness of how far
+/// the log was durable, so that a log that has lost its end is not taken for one that ends there.
 pub(crate) fn open(path: &Path, options: &Options, place: &IndexPlace) -> Result<Opened, OpenError> {
-    let (log, reader, id) = open_log(path, options)?;
-    if options.rebuild {
-        discard(place, "it is to be built anew")?;
-    }
-    let (index, from) = match fitting_index(place, options, &reader, id)? {
-        Ok(fitting) => fitting,
+    let lock = lock(path, options)?;
+    let (mut index, mut through) = match find_index(place, options) {
+        Ok((index, through)) => (Some(index), through),
         Err(why) => {
             discard(place, &why)?;
-            (empty_index(place, options)?, Mark::START)
+            (None, None)
+        }
+    };
+    let (log, reader, id) = match open_log(path, options, through.as_ref()) {
+        Err(LogError::WrongStore { .. }) if through.is_some() => {
+            (index, through) = (None, None);
+            discard(place, "it is of another store")?;
+            open_log(path, options, None)
+        }
+        opened => opened,
+    }
+    .map_err(|error| log_error(path, error))?;
+    if let Some(why) = through.as_ref().and_then(|through| misfit(through, &reader)) {
+        (index, through) = (None, None);
+        discard(place, &why)?;
+    }
+    let index = match index {
+        Some(index) => index,
+        None => {
+            open_index(place, options).map_err(|error| OpenError::Index { path: folder(place), error })?
         }
     };
     let state = State::new(index, options.index_flush_bytes);
-    replay(path, &state, &reader, id, from)?;
-    Ok(Opened { id, log, reader, state })
+    replay(path, &state, &reader, id, through.map_or(Mark::START, |through| through.next))?;
+    Ok(Opened { id, log, reader, state, lock })
 }
 
-fn open_log(path: &Path, options: &Options) -> Result<(CommitLog, LogReader, StoreId), OpenError> {
+fn lock(path: &Path, options: &Options) -> Result<LockGuard, OpenError> {
+    let system = |what: String| move |error| OpenError::System { what, error };
+    let files = &options.files;
+    let dir = path.join("log");
+    files.create_dir_all(&dir).map_err(system(format!("make the folder {}", dir.display())))?;
+    let file = path.join("LOCK");
+    let own = format!("process {}", std::process::id());
+    match files.lock(&file, &own).map_err(system(format!("lock {}", file.display())))? {
+        Lock::Held(guard) => Ok(guard),
+        Lock::Busy(holder) => {
+            Err(OpenError::Locked { path: path.to_owned(), holder: holder.trim().to_owned() })
+        }
+    }
+}
+
+/// The index and how far it has seen the log, or why it cannot be used.
+fn find_index(place: &IndexPlace, options: &Options) -> Result<(Box<dyn Index>, Option<Checkpoint>), String> {
+    if options.rebuild {
+        return Err("it is to be built anew".to_owned());
+    }
+    let index = open_index(place, options)?;
+    let through = index.get(CHECKPOINT).map_err(|error| error.to_string())?;
+    let through = through.map(|value| Checkpoint::decode(&value)).transpose();
+    Ok((index, through.map_err(|error| error.to_string())?))
+}
+
+fn open_log(
+    path: &Path,
+    options: &Options,
+    seen: Option<&Checkpoint>,
+) -> Result<(CommitLog, LogReader, StoreId), LogError> {
     let options_of_log = commit_log::Options {
         segment_bytes: options.segment_bytes,
         max_record_bytes: options.record_bytes(),
-        // The records after the index's checkpoint are checked when they are replayed.
-        verify: Verify::LastSegment,
+        store_id: seen.map(|seen| seen.store.0),
+        // Records that the index has not seen are checked when they are replayed.
+        verify: seen.map_or(Verify::LastSegment, |seen| Verify::Since(seen.next)),
         ..commit_log::Options::default()
     };
-    let dir = path.join("log");
-    options
-        .files
-        .create_dir_all(&dir)
-        .map_err(|error| OpenError::System { what: format!("make the folder {}", dir.display()), error })?;
-    let opened = CommitLog::open(options.files.clone(), &dir, options_of_log);
-    let (log, reader, recovered) = opened.map_err(|error| log_error(path, error))?;
+    let opened = CommitLog::open(options.files.clone(), &path.join("log"), options_of_log);
+    let (log, reader, recovered) = opened?;
     if let Some(torn) = &recovered.torn {
         tracing::warn!(
             file = %torn.file.display(), offset = torn.offset, bytes = torn.bytes,
@@ -82,40 +127,17 @@ fn log_error(path: &Path, error: LogError) -> OpenError {
     match error {
         LogError::Locked { holder, .. } => OpenError::Locked { path, holder },
         LogError::NewerFormat { .. } => OpenError::Newer { path, what: error.to_string() },
+        LogError::NoSuchMark { wanted, end } => OpenError::Shortened { path, seen: wanted, end },
         error => OpenError::Log { path, error },
     }
 }
 
-type Fitting = (Box<dyn Index>, Mark);
-
-/// The index and how far it is complete, or why it cannot be used.
-fn fitting_index(
-    place: &IndexPlace,
-    options: &Options,
-    log: &LogReader,
-    store: StoreId,
-) -> Result<Result<Fitting, String>, OpenError> {
-    let index = match open_index(place, options) {
-        Ok(index) => index,
-        Err(error) => return Ok(Err(error)),
-    };
-    let through = match index.get(CHECKPOINT) {
-        Ok(None) => return Ok(Ok((index, Mark::START))),
-        Ok(Some(value)) => Checkpoint::decode(&value).map_err(|error| error.to_string()),
-        Err(error) => Err(error.to_string()),
-    };
-    Ok(through.and_then(|through| fits(&through, log, store)).map(|next| (index, next)))
-}
-
-/// Where the log goes on after what the index has, if the index is of this log.
-fn fits(through: &Checkpoint, log: &LogReader, store: StoreId) -> Result<Mark, String> {
-    if through.store != store {
-        return Err(format!("it is of the store {}, not of {store}", through.store));
-    }
+/// Why the index is of another log, if the log has another record at the place that the index has seen last.
+fn misfit(through: &Checkpoint, log: &LogReader) -> Option<String> {
     match log.record(through.last) {
-        Ok(last) if last.next == through.next && through.ends_with(&last.payload) => Ok(through.next),
-        Ok(_) => Err("it has seen another record where the log ends".to_owned()),
-        Err(error) => Err(format!("it has seen a record that the log does not have: {error}")),
+        Ok(last) if last.next == through.next && through.ends_with(&last.payload) => None,
+        Ok(_) => Some("it has seen another record in the log".to_owned()),
+        Err(error) => Some(format!("it has seen a record that is not in the log: {error}")),
     }
 }
 
@@ -131,10 +153,6 @@ fn open_index(place: &IndexPlace, options: &Options) -> Result<Box<dyn Index>, S
         #[cfg(test)]
         IndexPlace::Memory => Ok(Box::new(super::index::MemoryIndex::default())),
     }
-}
-
-fn empty_index(place: &IndexPlace, options: &Options) -> Result<Box<dyn Index>, OpenError> {
-    open_index(place, options).map_err(|error| OpenError::Index { path: folder(place), error })
 }
 
 fn folder(place: &IndexPlace) -> PathBuf {

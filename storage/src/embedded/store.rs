@@ -14,6 +14,7 @@ use protocol::link::request::LogBounds;
 use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, Rhythm, ask, refuse};
 use super::decide::{self, Limits};
 use super::error::OpenError;
+use super::files::LockGuard;
 use super::index::{Flusher, Hot};
 use super::open::{IndexPlace, Opened, open};
 use super::options::Options;
@@ -44,6 +45,7 @@ pub struct EmbeddedStore {
     // Dropped in this order, after the committer has ended.
     readers: Readers,
     _flusher: Flusher,
+    _lock: LockGuard,
 }
 
 impl EmbeddedStore {
@@ -65,7 +67,7 @@ impl EmbeddedStore {
     }
 
     fn start(opened: Opened, options: &Options) -> io::Result<Self> {
-        let Opened { id, log, reader, state } = opened;
+        let Opened { id, log, reader, state, lock } = opened;
         let state = Arc::new(state);
         let newest = Time(state.number(keys::NEWEST_TIME).map_err(io::Error::other)?);
         let health = Arc::new(Health::default());
@@ -100,6 +102,7 @@ impl EmbeddedStore {
             committer: Some(committer),
             readers,
             _flusher: flusher,
+            _lock: lock,
         })
     }
 
