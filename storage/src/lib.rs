@@ -49,7 +49,7 @@ pub trait Store: Send + Sync + 'static {
     fn append_pair(&self, batch: Vec<Bytes>) -> Answer<Vec<Result<PairAppended, AppendError>>>;
 
     /// Pairs whose second half may be missing, that began before `before`: at most `limit`. Empty for a backend that
-    /// writes pairs atomically.
+    /// writes pairs atomically, unless somebody took the steps of [`pair`] on it.
     fn open_pairs(&self, before: Time, limit: usize) -> Answer<Result<Vec<OpenPair>, StoreError>>;
 
     /// Says that these pairs are whole. Idempotent.
@@ -57,7 +57,8 @@ pub trait Store: Send + Sync + 'static {
 
     /// Entries after a version, oldest first, with the log's bounds at that moment. A log that has no entries
     /// answers an empty page with head 0. What retention took is passed over: the first entry may be later than
-    /// asked, `first` says so.
+    /// asked, `first` says so. A version whose entry was lost to damage is given as one that says nothing
+    /// ([`protocol::content::Kind::VOID`]).
     fn read(&self, range: ReadRange) -> Answer<Result<Page, StoreError>>;
 
     /// Bounds of each log, in the order asked, as they are at that moment.
@@ -88,7 +89,7 @@ pub trait Store: Send + Sync + 'static {
         device: Option<DeviceId>,
     ) -> Answer<Result<Membership, TopicError>>;
 
-    /// Ends the membership; where there is none, nothing happens.
+    /// Ends the membership; where there is none, nor such a topic, nothing happens.
     fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>>;
 
     /// The topic; `None` if there is none of that name.
@@ -124,6 +125,10 @@ pub trait Store: Send + Sync + 'static {
     fn cursors_of(&self, user: UserId) -> Answer<Result<Vec<CursorMove>, StoreError>>;
 
     /// Puts back what an export holds, as it was. Idempotent: what is there already with the same content is left.
+    ///
+    /// # Errors
+    /// [`StoreError::Unwritable`] names the first thing that something else in the store is in the way of; what came
+    /// before it, and perhaps after it, is restored.
     fn restore(&self, batch: Vec<Restored>) -> Answer<Result<(), StoreError>>;
 
     /// Whether the store can write at the moment; the error says what is wrong and what to do.

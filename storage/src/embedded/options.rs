@@ -14,7 +14,8 @@ pub type Clock = Arc<dyn Fn() -> Time + Send + Sync>;
 /// How the embedded store is opened. Every value has a default that suits a small server.
 #[derive(Clone)]
 pub struct Options {
-    /// The largest content of one entry in bytes, at most an eighth of `segment_bytes`; 2 MiB unless set.
+    /// The largest content of one entry in bytes, at most an eighth of `segment_bytes` and 8 MiB; 2 MiB unless
+    /// set.
     pub entry_bytes: usize,
     /// How long a message that retention took is still known when it is sent again; for ever unless set.
     pub dedupe: Option<Duration>,
@@ -41,7 +42,7 @@ pub struct Options {
 impl Options {
     /// The largest record of the commit log in bytes.
     pub(super) fn record_bytes(&self) -> u32 {
-        self.segment_bytes / 2
+        (self.segment_bytes / 2).min(32 << 20)
     }
 
     /// A record takes calls of so many bytes, or one that is larger; a content and a part of a divided batch have

@@ -51,6 +51,14 @@ async fn after_a_failed_sync_nothing_is_acknowledged_and_the_process_is_told() {
 }
 
 #[tokio::test]
+async fn whoever_waits_for_a_failure_hears_when_the_store_is_closed() {
+    let mut subject = Simulated::new(1 << 20, Death::Kill);
+    let fatal = subject.embedded().on_fatal();
+    subject.store = None;
+    assert_eq!(fatal.await, StoreError::Closed);
+}
+
+#[tokio::test]
 async fn a_full_disk_refuses_and_goes_on_when_there_is_room_again() {
     let mut subject = Simulated::new(32 << 10, Death::PowerCut(None));
     subject.files.inject(Fault::Full { bytes: 0 });
