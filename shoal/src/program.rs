@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode};
 
 use mesh::config::Role;
 use mesh::process::run;
-use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+use rustix::process::{Pid, getppid};
 
 use crate::failure::Failure;
 
@@ -68,12 +68,13 @@ impl Program {
     }
 }
 
-/// Has the kernel tell this process to drain when its `shoal up` dies, however that dies.
+/// Has the kernel tell this process to drain when its `shoal up` dies, however that dies. Elsewhere than on Linux, the
+/// next `shoal up` finds what was left.
 fn end_with_parent() {
     let parent = std::env::var(PARENT).ok().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
     let Some(parent) = parent else { return };
-    // Where the system has no such thing, the next `shoal up` finds what was left.
-    let _ = set_parent_process_death_signal(Some(Signal::TERM));
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
     if getppid() != Some(parent) {
         // It died before the kernel was asked.
         std::process::exit(i32::from(mesh::process::exit::FAILURE));

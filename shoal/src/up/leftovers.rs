@@ -33,6 +33,8 @@ pub async fn end(folder: &DataFolder, screen: &mut Screen) -> Result<(), Failure
             }
         }
         if wait_for_end(&last).await {
+            // Where it cannot be removed, the next `up` says the same again.
+            let _ = std::fs::remove_file(folder.run_file());
             return Ok(());
         }
     }
