@@ -80,8 +80,11 @@ impl Outbox {
             return Err(NotQueued::Closing);
         }
         let limit = self.limit.load(Ordering::Relaxed);
-        if state.waiting + frame.len() > limit && !state.queue.is_empty() {
-            return Err(NotQueued::Overflow { limit });
+        if state.overflows(frame.len(), limit) {
+            self.make_room(&mut state)?;
+            if state.overflows(frame.len(), limit) {
+                return Err(NotQueued::Overflow { limit });
+            }
         }
         state.waiting += frame.len();
         state.queue.push_back(frame);
@@ -90,6 +93,19 @@ impl Outbox {
             turn.touched.push(Arc::clone(self));
         }
         Ok(())
+    }
+
+    /// A turn may gather more than the bound for a reader that would take it all: only what the socket does not take
+    /// counts against the reader.
+    fn make_room(&self, state: &mut State) -> Result<(), NotQueued> {
+        if state.blocked {
+            return Ok(());
+        }
+        let (written, wake) = self.write_out(state);
+        if wake {
+            self.wake.notify_one();
+        }
+        written.map(|_| ()).map_err(|_| NotQueued::Closing)
     }
 
     /// Ends the connection after what waits, and then `last`, is written.
@@ -152,33 +168,38 @@ impl Outbox {
 
     /// Writes what the socket takes. True if nothing is left.
     pub(crate) fn flush(&self) -> io::Result<bool> {
-        let mut state = self.state.lock();
-        state.touched = false;
+        let (written, wake) = {
+            let mut state = self.state.lock();
+            state.touched = false;
+            self.write_out(&mut state)
+        };
+        if wake {
+            self.wake.notify_one();
+        }
+        written
+    }
+
+    /// As [`Outbox::flush`]; says as well whether the connection's task is to be woken for what came of it.
+    fn write_out(&self, state: &mut State) -> (io::Result<bool>, bool) {
         let was_blocked = std::mem::take(&mut state.blocked);
         while !state.queue.is_empty() {
-            match self.write_some(&state) {
+            match self.write_some(state) {
                 Ok(count) => state.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.blocked = true;
-                    drop(state);
-                    if !was_blocked {
-                        self.wake.notify_one();
-                    }
-                    return Ok(false);
+                    return (Ok(false), !was_blocked);
                 }
                 Err(error) => {
                     state.closing = Some(Closing::Now);
                     state.queue.clear();
-                    drop(state);
-                    self.wake.notify_one();
-                    return Err(error);
+                    return (Err(error), true);
                 }
             }
         }
         if state.queue.capacity() > KEPT_SLOTS {
             state.queue = VecDeque::new();
         }
-        Ok(true)
+        (Ok(true), false)
     }
 
     fn write_some(&self, state: &State) -> io::Result<usize> {
@@ -197,6 +218,10 @@ impl Outbox {
 }
 
 impl State {
+    fn overflows(&self, bytes: usize, limit: usize) -> bool {
+        self.waiting + bytes > limit && !self.queue.is_empty()
+    }
+
     fn advance(&mut self, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
         self.written += count;
@@ -237,5 +262,65 @@ impl Turn {
         for outbox in self.touched.drain(..) {
             let _ = outbox.flush();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::tcp::OwnedReadHalf;
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    const LIMIT: usize = 1_000;
+
+    /// An outbox, and the other end of its connection.
+    async fn connected() -> (Arc<Outbox>, TcpStream, OwnedReadHalf) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let reader = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (read, write) = listener.accept().await.unwrap().0.into_split();
+        (Outbox::new(write, LIMIT), reader, read)
+    }
+
+    #[tokio::test]
+    async fn a_turn_that_gathers_more_than_the_bound_does_not_count_against_a_reader_that_takes_it() {
+        let (outbox, mut reader, _read) = connected().await;
+        let mut turn = Turn::default();
+        for n in 0..40_u8 {
+            outbox.push(Bytes::from(vec![n; 600]), &mut turn).unwrap();
+            assert!(outbox.waiting() <= LIMIT);
+        }
+        turn.flush().await;
+        let mut got = vec![0; 40 * 600];
+        reader.read_exact(&mut got).await.unwrap();
+        assert!(
+            got.chunks(600).enumerate().all(|(n, frame)| frame.iter().all(|byte| usize::from(*byte) == n))
+        );
+    }
+
+    #[tokio::test]
+    async fn what_the_socket_does_not_take_is_bounded() {
+        let (outbox, _reader, _read) = connected().await;
+        let mut turn = Turn::default();
+        let overflow = loop {
+            match outbox.push(Bytes::from(vec![0; 600]), &mut turn) {
+                Ok(()) => assert!(outbox.waiting() <= LIMIT),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(overflow, NotQueued::Overflow { limit: LIMIT });
+        assert!(outbox.is_blocked());
+    }
+
+    #[tokio::test]
+    async fn one_frame_above_the_bound_is_taken_where_nothing_waits() {
+        let (outbox, mut reader, _read) = connected().await;
+        let mut turn = Turn::default();
+        outbox.push(Bytes::from(vec![7; 2 * LIMIT]), &mut turn).unwrap();
+        turn.flush().await;
+        let mut got = vec![0; 2 * LIMIT];
+        reader.read_exact(&mut got).await.unwrap();
+        assert_eq!(got, vec![7; 2 * LIMIT]);
     }
 }

@@ -29,6 +29,7 @@
 mod builder;
 mod client;
 mod health;
+mod limits;
 mod mesh;
 mod part;
 mod ports;
@@ -39,6 +40,7 @@ mod wait;
 pub use builder::Builder;
 pub use client::{NewClient, OldClient, Wire, text};
 pub use health::Health;
+pub use limits::raise_open_files;
 pub use mesh::Mesh;
 pub use part::{Part, Role};
 pub use wait::{PATIENCE, eventually, eventually_within};
