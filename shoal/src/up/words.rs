@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use mesh::config::Role;
 use serde_json::{Value, json};
 
+use super::next_steps::page;
 use crate::data_folder::shown;
 use crate::keeper::{Notice, Outcome, Process, State};
 use crate::plan::Member;
@@ -89,7 +91,9 @@ pub fn event(notice: &Notice, members: &[Member], processes: &[Process], last_li
             "Event": "died", "Name": name(index), "How": exit.to_string(),
             "AgainInMs": again_in.map(milliseconds), "LastLines": last_lines,
         }),
-        Notice::AllReady { first } => json!({ "Event": "ready", "First": first }),
+        Notice::AllReady { first } => json!({
+            "Event": "ready", "First": first, "Gateway": gateway(members), "Web": page(members),
+        }),
         Notice::Draining(role) => json!({ "Event": "draining", "Role": role.name() }),
         Notice::Overdue(index) => json!({ "Event": "overdue", "Name": name(index) }),
         Notice::Hurried => json!({ "Event": "hurried" }),
@@ -116,6 +120,11 @@ fn process(member: &Member, process: &Process) -> Value {
         "Listen": member.listen.to_string(), "Pid": process.pid, "State": state_name(&process.state), "Why": why,
         "Restarts": process.restarts, "ConfFile": member.conf_file, "LogFile": member.log_file,
     })
+}
+
+fn gateway(members: &[Member]) -> Option<String> {
+    let gateway = members.iter().find(|member| member.role == Role::Gateway);
+    gateway.map(|member| member.address.to_string())
 }
 
 fn in_words(wait: Duration) -> String {
@@ -162,6 +171,16 @@ mod tests {
         assert_eq!(
             row(&members[3], &keeper.processes()[3]).health,
             "died, is started again (restarted once)"
+        );
+    }
+
+    #[test]
+    fn a_script_is_told_where_to_connect_once_all_is_ready() {
+        let (members, keeper) = mesh();
+        let event = event(&Notice::AllReady { first: true }, &members, keeper.processes(), &[]);
+        assert_eq!(
+            (&event["Gateway"], &event["Web"]),
+            (&json!("127.0.0.1:17000"), &json!("http://127.0.0.1:30000/"))
         );
     }
 
