@@ -152,9 +152,7 @@ impl Driver {
     /// program handled. Gives whether the program's queue is full.
     fn settle(&mut self) -> bool {
         let now = self.began.elapsed();
-        for (log, version) in self.events.take_handled() {
-            self.session.handled(now, &log, version);
-        }
+        self.take_handled();
         if self.orphaned && self.events.is_abandoned() {
             self.session.close(now, Duration::ZERO);
         }
@@ -165,6 +163,12 @@ impl Driver {
         self.write();
         self.perform();
         full
+    }
+
+    fn take_handled(&mut self) {
+        for (log, version) in self.events.take_handled() {
+            self.session.handled(self.began.elapsed(), &log, version);
+        }
     }
 
     fn take_commands(&mut self, first: Option<Command>) {
@@ -197,7 +201,11 @@ impl Driver {
             Command::Positions(reply) => {
                 let _ = reply.send(self.session.positions());
             }
-            Command::Close(within) => self.session.close(now, within),
+            Command::Close(within) => {
+                // What the program handled before it said goodbye is acknowledged.
+                self.take_handled();
+                self.session.close(now, within);
+            }
         }
     }
 
