@@ -67,12 +67,16 @@ pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown
     Ok(())
 }
 
+/// What a router subscribes to, in this order.
+pub const CHANNELS: [Channel; 4] =
+    [Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus, Channel::Send];
+
 /// The stateful channels first: whoever sends over this router is told that it is there once it knows everyone.
 fn dial(config: &RouterConfig) -> Dial {
     Dial {
         greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
         secrecy: Secrecy::new(config.links.mesh_secret.clone()),
-        channels: vec![Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus, Channel::Send],
+        channels: CHANNELS.to_vec(),
         queue_bytes: config.links.link_queue_bytes,
         beat: config.dial.beat_time,
     }

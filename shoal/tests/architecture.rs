@@ -29,6 +29,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         "simulation",
         &["protocol", "mesh", "storage", "gateway", "msg_server", "router", "manager", "monitor", "client"],
     ),
+    ("simulation", &["protocol", "mesh", "storage", "msg_server", "router", "manager"]),
     ("testbed", &["protocol"]),
     ("bench", &["protocol", "client", "testbed"]),
     ("chaos", &["protocol", "client", "testbed"]),

@@ -9,7 +9,7 @@
 //!   handed on;
 //! - no push is relied upon: [`Feed::recheck`] asks the owner, and what the answer shows to be missing is read.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use protocol::content::Entry;
@@ -74,6 +74,8 @@ struct Early<R> {
 struct Reader<R> {
     id: R,
     place: Place,
+    /// Its own entries that were answered while it is behind: the page that has one leaves it out.
+    own: BTreeSet<Version>,
 }
 
 /// Where a reader stands.
@@ -173,6 +175,9 @@ impl<R: Clone + PartialEq> Feed<R> {
     /// the delivery) or from a router.
     pub fn arrived(&mut self, entry: Entry, origin: Option<R>, now: Instant, steps: &mut impl Steps<R>) {
         let version = entry.version;
+        if let Some(sender) = self.readers.iter_mut().find(|reader| origin.as_ref() == Some(&reader.id)) {
+            sender.sent(version);
+        }
         match self.position {
             // A repeat; or our own append, read from the log before its answer came.
             Some(position) if version <= position => {}
@@ -234,7 +239,9 @@ impl<R: Clone + PartialEq> Feed<R> {
             if entry.version > at.next() {
                 steps.gap(&reader.id, at, Version(entry.version.0 - 1));
             }
-            steps.push(&reader.id, entry);
+            if !reader.own.remove(&entry.version) {
+                steps.push(&reader.id, entry);
+            }
             at = entry.version;
         }
         reader.start(at, position, steps);
@@ -251,7 +258,7 @@ impl<R: Clone + PartialEq> Feed<R> {
 
     /// A reader comes.
     pub fn join(&mut self, id: R, from: From, steps: &mut impl Steps<R>) {
-        self.readers.push(Reader { id: id.clone(), place: Place::NotYet });
+        self.readers.push(Reader { id: id.clone(), place: Place::NotYet, own: BTreeSet::new() });
         self.resume(&id, from, steps);
     }
 
@@ -370,6 +377,16 @@ impl<R: Clone> Reader<R> {
             steps.read(Whom::Reader(self.id.clone()), at);
         } else {
             self.place = Place::Level(at);
+            self.own.clear();
+        }
+    }
+
+    /// An entry of its own was answered: if it is behind, a page has that later.
+    fn sent(&mut self, version: Version) {
+        if let Place::Behind(at) = self.place
+            && at < version
+        {
+            self.own.insert(version);
         }
     }
 }

@@ -95,6 +95,19 @@ fn an_own_send_is_not_pushed_to_its_session_but_to_others() {
 }
 
 #[test]
+fn one_that_is_behind_is_not_pushed_what_it_sent_meanwhile() {
+    let (now, mut seen) = (Instant::now(), Seen::default());
+    let mut feed = live(2, now, &mut seen);
+    feed.join(2, From::After(Version(0)), &mut seen);
+    feed.arrived(entry(3), Some(2), now, &mut seen);
+    feed.arrived(entry(4), Some(1), now, &mut seen);
+    feed.page(Whom::Reader(2), &entries(1..=3), Version(4), now, &mut seen);
+    feed.page(Whom::Reader(2), &entries(4..=4), Version(4), now, &mut seen);
+    feed.arrived(entry(5), None, now, &mut seen);
+    assert_eq!(seen.pushed, HashMap::from([(1, vec![3, 5]), (2, vec![1, 2, 4, 5])]));
+}
+
+#[test]
 fn what_retention_took_is_told_as_a_gap() {
     let (now, mut seen) = (Instant::now(), Seen::default());
     let mut feed = live(2, now, &mut seen);

@@ -1,0 +1,107 @@
+//! What clients said and were told: the truth that a history is checked against.
+
+use std::collections::BTreeMap;
+
+use mesh::link::LinkId;
+use protocol::event::Stored;
+use protocol::ids::{LogName, Version};
+
+/// Everything that was said, and every promise that was seen broken on the way.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    messages: BTreeMap<String, Sent>,
+    attempts: u64,
+    broken: Vec<String>,
+}
+
+/// One message, by its id, which is also its text.
+#[derive(Debug)]
+pub struct Sent {
+    /// The log that acknowledgements name.
+    pub log: LogName,
+    /// The other inbox of a p2p message.
+    pub peer: Option<LogName>,
+    /// Each time that it was sent.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One sending of a message.
+#[derive(Debug)]
+pub struct Attempt {
+    /// Over which connection.
+    pub connection: LinkId,
+    /// Its place among all sendings.
+    pub order: u64,
+    /// What was answered on that connection.
+    pub outcome: Option<Outcome>,
+}
+
+/// An answer to a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is in its log, there.
+    Acked(Version),
+    /// It was refused.
+    Refused(Stored),
+}
+
+impl Ledger {
+    /// A new message has its id.
+    pub fn invent(&mut self, author: impl std::fmt::Display, log: LogName, peer: Option<LogName>) -> String {
+        let id = format!("{author}-{}", self.messages.len() + 1);
+        self.messages.insert(id.clone(), Sent { log, peer, attempts: Vec::new() });
+        id
+    }
+
+    /// A message is sent, for the first time or again.
+    pub fn sent(&mut self, id: &str, connection: LinkId) {
+        self.attempts += 1;
+        if let Some(message) = self.messages.get_mut(id) {
+            message.attempts.push(Attempt { connection, order: self.attempts, outcome: None });
+        }
+    }
+
+    /// The newest sending of a message over that connection was answered.
+    pub fn answered(&mut self, id: &str, connection: LinkId, outcome: Outcome) {
+        let attempts = self.messages.get_mut(id).map(|message| &mut message.attempts);
+        let open = attempts
+            .into_iter()
+            .flatten()
+            .find(|attempt| attempt.connection == connection && attempt.outcome.is_none());
+        match open {
+            Some(attempt) => attempt.outcome = Some(outcome),
+            None => self.broken(|| format!("{id} was answered more often than it was sent")),
+        }
+    }
+
+    /// A promise was seen broken.
+    pub fn broken(&mut self, what: impl FnOnce() -> String) {
+        self.broken.push(what());
+    }
+
+    /// The promises that were seen broken so far.
+    pub fn all_broken(&self) -> &[String] {
+        &self.broken
+    }
+
+    /// Every message, by id.
+    pub fn messages(&self) -> &BTreeMap<String, Sent> {
+        &self.messages
+    }
+}
+
+impl Sent {
+    /// Where it was acknowledged.
+    pub fn acked(&self) -> impl Iterator<Item = Version> {
+        self.attempts.iter().filter_map(|attempt| match attempt.outcome {
+            Some(Outcome::Acked(version)) => Some(version),
+            _ => None,
+        })
+    }
+
+    /// Whether every sending of it was answered with "not stored".
+    pub fn surely_not_stored(&self) -> bool {
+        let never = |attempt: &Attempt| attempt.outcome == Some(Outcome::Refused(Stored::No));
+        !self.attempts.is_empty() && self.attempts.iter().all(never)
+    }
+}

@@ -1,0 +1,124 @@
+//! From a session's send to its answer.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use mesh::link::LinkId;
+use msg_server::append::pending::{Outgoing, Unanswered};
+use protocol::content::{Content, Entry};
+use protocol::event::Stored as Certain;
+use protocol::ids::{LogName, Time, Version};
+use protocol::link::{Append, Appended, Frame, Outcome, Send, Stored};
+
+use super::{Alarm, MsgServer};
+use crate::message::{Event, Target};
+use crate::net::Net;
+use crate::planted::Planted;
+
+/// How long an append may wait.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whom an append's answer is for.
+#[derive(Debug)]
+pub struct Origin {
+    session: LinkId,
+    seq: u64,
+    peer: Option<LogName>,
+    content: Bytes,
+}
+
+impl MsgServer {
+    pub(super) fn send(&mut self, session: LinkId, seq: u64, id: &str, to: &Target, net: &mut Net) {
+        let Some(sender) = self.sessions.get(&session) else { return };
+        let (log, peer, recipient) = match to {
+            Target::Topic(log) => (log.clone(), None, None),
+            Target::User(user) => {
+                let peer = (*user != sender.user).then(|| LogName::inbox(user));
+                (sender.inbox.clone(), peer, Some(user.as_str()))
+            }
+        };
+        let content = Content::text(sender.user.as_str(), id, recipient, id).to_bytes();
+        self.submitted += 1;
+        let ask = self.submitted;
+        let append = Append { ask, log: log.as_str(), pair: recipient.is_some(), content: &content };
+        let frame = Frame::Append(append).to_bytes();
+        if net.has(Planted::AckedBeforeStored) {
+            let version = Version(u64::from(u32::MAX) + seq);
+            self.tell(session, Event::Acked { seq, log: log.clone(), version }, net);
+        }
+        let deadline = net.instant() + APPEND_TIMEOUT;
+        self.alarms.set(net.time_of(deadline), Alarm::Expire);
+        let origin = Origin { session, seq, peer, content };
+        if let Some(outgoing) = self.pending.submit(ask, log, frame, origin, deadline) {
+            self.send_to_manager(outgoing, net);
+        }
+    }
+
+    pub(super) fn send_to_manager(&self, (link, frame): Outgoing, net: &mut Net) {
+        if self.managers.iter().any(|manager| manager.link == link) {
+            net.frame(self.node, link, frame);
+        }
+    }
+
+    pub(super) fn appended(&mut self, link: LinkId, appended: &Appended<'_>, net: &mut Net) {
+        if !self.links.get(&link).is_some_and(super::links::Link::is_manager) {
+            return;
+        }
+        let believed = net.has(Planted::RefusalsBelieved);
+        match appended.outcome {
+            Outcome::Stored(stored) => {
+                if let Some(append) = self.pending.answered(appended.ask) {
+                    self.stored(append, stored, net);
+                }
+            }
+            Outcome::Refused { stored, .. } if believed => {
+                if let Some(append) = self.pending.answered(appended.ask) {
+                    self.give_up(&append, stored, net);
+                }
+            }
+            Outcome::Refused { stored, .. } => {
+                if let Some(append) = self.pending.refused(appended.ask, link) {
+                    self.give_up(&append, append.certainty(stored), net);
+                }
+            }
+        }
+    }
+
+    fn stored(&mut self, append: Unanswered<Origin>, stored: Stored, net: &mut Net) {
+        let Unanswered { log, origin, .. } = append;
+        let Origin { session, seq, peer, content } = origin;
+        let version = Version(stored.version);
+        self.tell(session, Event::Acked { seq, log: log.clone(), version }, net);
+        self.spread(&log, stored.version, stored.time, &content, Some(session), net);
+        if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
+            self.spread(&peer, stored.peer_version, stored.time, &content, None, net);
+        }
+    }
+
+    /// Publishes a stored entry for all others and pushes it to sessions here.
+    fn spread(
+        &mut self,
+        log: &LogName,
+        version: u64,
+        time: u64,
+        content: &Bytes,
+        origin: Option<LinkId>,
+        net: &mut Net,
+    ) {
+        self.publish(log, &Send { log: log.as_str(), version, time, content }, net);
+        let entry = Entry { version: Version(version), time: Time(time), content: content.clone() };
+        self.deliver(log, entry, origin, net);
+    }
+
+    pub(super) fn give_up_late_appends(&mut self, net: &mut Net) {
+        for append in self.pending.expire(net.instant()) {
+            let stored = append.stored();
+            self.give_up(&append, stored, net);
+        }
+    }
+
+    fn give_up(&mut self, append: &Unanswered<Origin>, stored: Certain, net: &mut Net) {
+        self.orphans += u64::from(stored == Certain::Maybe);
+        self.tell(append.origin.session, Event::Refused { seq: append.origin.seq, stored }, net);
+    }
+}
