@@ -142,7 +142,7 @@ impl Peer for Door {
 
     fn may_read(&self) -> bool {
         match &self.face {
-            Face::Client(session) => session.unanswered() < self.server.config.unanswered_bytes,
+            Face::Client(session) => session.may_ask(),
             _ => true,
         }
     }

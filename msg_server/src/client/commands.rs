@@ -25,6 +25,15 @@ impl Request<'_> {
         self.packet.args.get(index).unwrap_or_default()
     }
 
+    /// Answers later, in a task; of such a session may have a bounded number.
+    pub fn later(&self, work: impl Future<Output = ()> + Send + 'static) {
+        let under_way = self.session.request_begins();
+        self.server.shutdown.spawn(async move {
+            work.await;
+            drop(under_way);
+        });
+    }
+
     /// Refuses a request whose arguments make no sense.
     pub fn malformed(&self, what: &str, turn: &mut Turn) {
         self.session.refuse_saying(self.packet.seq, ErrorCode::BadRequest, what, None, turn);

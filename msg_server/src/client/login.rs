@@ -259,7 +259,7 @@ impl Request<'_> {
         }
         // What login told may be outdated, by this session's own sends for example: the owner knows.
         let (server, session, seq) = (Arc::clone(self.server), Arc::clone(self.session), self.packet.seq);
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             server.learn_heads(&session, beyond).await;
             let mut turn = Turn::default();
             server.resume(&session, seq, named, &mut turn);

@@ -32,7 +32,7 @@ impl Request<'_> {
         let mark = if &*self.packet.cmd_name == name::READ { Mark::Read } else { Mark::Received };
         let (server, session, who) = (Arc::clone(self.server), Arc::clone(self.session), self.who.clone());
         let seq = self.packet.seq;
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             let moved = server.moved_cursor(&who, log, mark, Version(version)).await;
             let mut turn = Turn::default();
             match moved {
@@ -59,16 +59,13 @@ impl Session {
 }
 
 impl Server {
-    /// Moves a cursor, and tells the senders of what it passed.
-    pub(crate) fn move_cursor(self: &Arc<Self>, who: &Who, log: &LogName, mark: Mark, version: Version) {
-        let (server, who, log) = (Arc::clone(self), who.clone(), log.clone());
-        self.shutdown.spawn(async move {
-            if let Ok(receipts) = server.moved_cursor(&who, log, mark, version).await {
-                let mut turn = Turn::default();
-                server.send_receipts(&who, mark, receipts, &mut turn);
-                turn.flush().await;
-            }
-        });
+    /// Moves a cursor of what was received, and tells the senders of what it passed.
+    pub(crate) async fn received_upto(self: Arc<Self>, who: Who, log: LogName, version: Version) {
+        if let Ok(receipts) = self.moved_cursor(&who, log, Mark::Received, version).await {
+            let mut turn = Turn::default();
+            self.send_receipts(&who, Mark::Received, receipts, &mut turn);
+            turn.flush().await;
+        }
     }
 
     async fn moved_cursor(
@@ -131,7 +128,7 @@ impl Server {
         }
         let queued = std::mem::take(&mut session.state().queued_marks);
         for (log, version) in queued {
-            self.move_cursor(who, &log, Mark::Received, Version(version));
+            self.shutdown.spawn(Arc::clone(self).received_upto(who.clone(), log, Version(version)));
         }
     }
 }

@@ -31,7 +31,7 @@ impl Request<'_> {
         let log = LogName::topic(&topic);
         let ask = Ask::Members { topic, user: self.who.user.clone(), after, limit };
         let (server, session, seq) = (Arc::clone(self.server), Arc::clone(self.session), self.packet.seq);
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             let reply = server.managers.ask_within(ANSWER_WITHIN, &log, &ask).await.ok();
             let mut turn = Turn::default();
             match (reply, seq) {
@@ -55,7 +55,7 @@ impl Request<'_> {
             self.packet.args.as_slice().iter().map(|arg| UserId::new(arg)).collect();
         let Ok(users) = users else { return self.malformed("PRESENCE takes user ids", turn) };
         let (server, session) = (Arc::clone(self.server), Arc::clone(self.session));
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             let is_here = |user: &UserId| !server.sessions.of(user.as_str()).is_empty();
             let mut online: BTreeMap<UserId, bool> =
                 users.into_iter().map(|user| (user.clone(), is_here(&user))).collect();

@@ -47,7 +47,7 @@ impl Request<'_> {
             entries_left: limit.clamp(1, MAX_ENTRIES),
             bytes_left: MAX_BYTES,
         };
-        self.server.shutdown.spawn(sync.run(Arc::clone(self.server)));
+        self.later(sync.run(Arc::clone(self.server)));
     }
 }
 

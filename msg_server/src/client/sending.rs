@@ -1,5 +1,7 @@
 //! Sending: p2p and to a topic, durable and volatile.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use mesh::outbox::Turn;
@@ -7,7 +9,6 @@ use protocol::code::ErrorCode;
 use protocol::content::{Content, Kind};
 use protocol::event::{Stored, uuid_version};
 use protocol::ids::{LogName, MessageId, TopicName, UserId};
-use protocol::link::request::Mark;
 use uuid::Uuid;
 
 use super::commands::Request;
@@ -131,7 +132,9 @@ impl Request<'_> {
     /// `[id, uuid, to, text, id]`.
     pub(super) fn p2p_ack(&self, turn: &mut Turn) {
         if let Some(version) = uuid_version(self.arg(1)) {
-            self.server.move_cursor(self.who, &self.who.inbox, Mark::Received, version);
+            let (server, who) = (Arc::clone(self.server), self.who.clone());
+            let inbox = who.inbox.clone();
+            self.later(server.received_upto(who, inbox, version));
         }
         if self.packet.args.as_slice().len() >= 5 && self.arg(4) == self.who.user.as_str() {
             self.p2p(self.arg(2), self.arg(3), turn);

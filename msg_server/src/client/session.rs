@@ -16,6 +16,10 @@ use tokio::sync::Notify;
 use crate::follow::followed::FollowedLog;
 use crate::server::{Server, count};
 
+/// Requests of one session that may be under way before it is read no further; a client that reads its answers never
+/// has so many.
+const REQUESTS_AT_ONCE: usize = 256;
+
 /// A session: shared by the connection's task, and by whoever delivers to it.
 pub struct Session {
     id: u64,
@@ -29,6 +33,8 @@ pub struct Session {
     stamp: AtomicU64,
     /// Bytes of appends that are not answered.
     unanswered: AtomicUsize,
+    /// Requests that a task still works on.
+    under_way: AtomicUsize,
     room: Notify,
     state: Mutex<State>,
 }
@@ -76,6 +82,7 @@ impl Session {
             who: OnceLock::new(),
             stamp: AtomicU64::new(0),
             unanswered: AtomicUsize::new(0),
+            under_way: AtomicUsize::new(0),
             room: Notify::new(),
             state: Mutex::default(),
         })
@@ -184,6 +191,18 @@ impl Session {
         self.is_newer().then(|| event::disconnect(code))
     }
 
+    /// Whether its next request may be taken: what is unanswered has a bound, in bytes and in requests.
+    pub(crate) fn may_ask(&self) -> bool {
+        self.unanswered() < self.server.config.unanswered_bytes
+            && self.under_way.load(Ordering::Relaxed) < REQUESTS_AT_ONCE
+    }
+
+    /// A task begins to work on a request, until what this returns is dropped.
+    pub(crate) fn request_begins(self: &Arc<Self>) -> UnderWay {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(Arc::clone(self))
+    }
+
     /// Bytes of its appends that are not answered yet.
     pub(crate) fn unanswered(&self) -> usize {
         self.unanswered.load(Ordering::Relaxed)
@@ -226,6 +245,17 @@ impl Session {
                 return true;
             }
             room.await;
+        }
+    }
+}
+
+/// A request that a task works on.
+pub(crate) struct UnderWay(Arc<Session>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        if self.0.under_way.fetch_sub(1, Ordering::Relaxed) == REQUESTS_AT_ONCE {
+            self.0.outbox.wake();
         }
     }
 }

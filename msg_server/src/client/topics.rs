@@ -47,9 +47,9 @@ impl Request<'_> {
         };
         let server = Arc::clone(self.server);
         let newer = self.session.is_newer();
-        self.server.shutdown.spawn(async move {
-            if newer { joining.run(&server).await } else { joining.run_old(&server).await }
-        });
+        self.later(
+            async move { if newer { joining.run(&server).await } else { joining.run_old(&server).await } },
+        );
     }
 
     /// From its first topic on an old session gets no p2p messages.
@@ -66,7 +66,7 @@ impl Request<'_> {
         let (server, session, user) =
             (Arc::clone(self.server), Arc::clone(self.session), self.who.user.clone());
         let seq = self.packet.seq;
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             let log = LogName::topic(&topic);
             let ask = Ask::LeaveTopic { topic, user: user.clone() };
             let reply = server.managers.ask_within(ANSWER_WITHIN, &log, &ask).await;
@@ -261,7 +261,7 @@ impl Request<'_> {
     pub(super) fn topics(&self, _turn: &mut Turn) {
         let (server, session, who) = (Arc::clone(self.server), Arc::clone(self.session), self.who.clone());
         let seq = self.packet.seq;
-        self.server.shutdown.spawn(async move {
+        self.later(async move {
             let ask = Ask::Topics { user: who.user.clone() };
             let reply = server.managers.ask_within(ANSWER_WITHIN, &who.inbox, &ask).await.ok();
             let mut turn = Turn::default();
