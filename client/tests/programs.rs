@@ -1,5 +1,7 @@
 //! The two programs in a pipe, as processes, against a server that does what each test says.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on has failed")]
+
 mod fake;
 
 use std::process::{Output, Stdio};

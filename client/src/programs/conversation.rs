@@ -9,6 +9,7 @@ use tokio::task::JoinSet;
 
 use super::exit::Exit;
 use super::paint::harmless;
+use super::receipts::Receipts;
 use super::screen::Screen;
 use super::{clock, script, wording};
 use crate::{Client, Event, LogName, Mark, Message, MessageId, SendError, Sent, Target, UserId, Version};
@@ -17,8 +18,6 @@ use crate::{Client, Event, LogName, Mark, Message, MessageId, SendError, Sent, T
 pub const TICK: Duration = Duration::from_millis(300);
 /// What is not stored after this is shown as waiting.
 const WAITING_AFTER: Duration = Duration::from_secs(1);
-/// A receipt is shown after this, if none that says more came in between.
-const RECEIPT_AFTER: Duration = Duration::from_millis(400);
 /// Sent messages that a receipt can be put to.
 const REMEMBERED: usize = 200;
 
@@ -49,7 +48,7 @@ pub struct Conversation<T> {
     tasks: JoinSet<Done<T>>,
     unsent: BTreeMap<MessageId, Unsent>,
     sent: VecDeque<(MessageId, String)>,
-    receipts: HashMap<UserId, (MessageId, Mark, Instant)>,
+    receipts: Receipts,
     /// Up to where each log's messages count as those that came while one was away.
     away: HashMap<LogName, Version>,
     header_shown: bool,
@@ -65,7 +64,7 @@ impl<T: Send + 'static> Conversation<T> {
             tasks: JoinSet::new(),
             unsent: BTreeMap::new(),
             sent: VecDeque::new(),
-            receipts: HashMap::new(),
+            receipts: Receipts::default(),
             away: HashMap::new(),
             header_shown: false,
             trouble: None,
@@ -171,16 +170,8 @@ impl<T: Send + 'static> Conversation<T> {
                 self.screen.note(&format!("waiting to be sent: {}", harmless(&unsent.text)))?;
             }
         }
-        let due: Vec<UserId> = self
-            .receipts
-            .iter()
-            .filter(|(_, (_, _, since))| since.elapsed() >= RECEIPT_AFTER)
-            .map(|(peer, _)| peer.clone())
-            .collect();
-        for peer in due {
-            if let Some((id, mark, _)) = self.receipts.remove(&peer) {
-                self.show_receipt(&peer, &id, mark)?;
-            }
+        for (peer, id, mark) in self.receipts.due(Instant::now()) {
+            self.show_receipt(&peer, &id, mark)?;
         }
         Ok(())
     }
@@ -237,7 +228,7 @@ impl<T: Send + 'static> Conversation<T> {
                 self.screen.note(&format!("not sent yet: {message}; trying again"))?;
             }
             Some(Event::Receipt { peer, id, mark }) => {
-                self.receipts.insert(peer, (id, mark, Instant::now()));
+                self.receipts.came(peer, id, mark, Instant::now());
             }
         }
         Ok(None)

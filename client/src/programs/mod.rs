@@ -12,6 +12,7 @@ mod history;
 mod json;
 mod paint;
 mod prompt;
+mod receipts;
 mod screen;
 mod script;
 mod start;
