@@ -23,7 +23,7 @@ use crate::{Event, Positions, Reason, RequestError, SendError, Sent};
 /// With more than this to write, in bytes, the handle's commands wait.
 const OUTPUT_LIMIT: usize = 1 << 20;
 /// Bytes that are read in one turn, at least.
-const READ_BYTES: usize = 64 << 10;
+const READ_BYTES: usize = 16 << 10;
 /// Commands that are taken in one turn, before their packets are written together.
 const COMMANDS_A_TURN: usize = 256;
 /// The longest packet that is taken from a server, in bytes: above what an operator would allow for.

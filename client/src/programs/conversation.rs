@@ -204,8 +204,11 @@ impl<T: Send + 'static> Conversation<T> {
                 self.screen.note(&format!("connected to {server} as {}", self.client.user()))?;
             }
             Some(Event::Disconnected { reason, coming_back_in }) => {
-                let seconds = coming_back_in.as_secs_f32();
-                self.screen.note(&format!("{reason}; coming back in {seconds:.1} s"))?;
+                let when = match coming_back_in.as_secs() {
+                    0 => String::new(),
+                    seconds => format!(" in {seconds} s"),
+                };
+                self.screen.note(&format!("{reason}; coming back{when}"))?;
             }
             Some(Event::Retrying { reason, .. }) => {
                 let trouble = reason.to_string();
@@ -239,18 +242,23 @@ impl<T: Send + 'static> Conversation<T> {
     /// # Errors
     /// [`Exit::Io`] when the screen is gone.
     pub fn show(&mut self, message: &Message, topic: Option<&str>) -> Result<(), Exit> {
-        let head = self.away.get(&message.log).copied().unwrap_or_default();
-        let away = message.version.is_some_and(|version| version <= head);
+        let away = self.is_old(message);
         if away && !self.header_shown {
             self.header_shown = true;
             self.screen.note("while you were away:")?;
         }
         let line = wording::message(message, self.client.user(), topic, self.screen.paint);
         self.screen.say(&line)?;
-        if away && message.version == Some(head) {
+        if away && message.version == self.away.get(&message.log).copied() {
             self.screen.note("that was all")?;
         }
         Ok(())
+    }
+
+    /// Whether a message was there when this client connected.
+    pub fn is_old(&self, message: &Message) -> bool {
+        let head = self.away.get(&message.log).copied().unwrap_or_default();
+        message.version.is_some_and(|version| version <= head)
     }
 
     /// Says goodbye: what waits is sent, for a moment.

@@ -255,6 +255,9 @@ impl Chat {
             return Ok(());
         }
         self.shown = self.shown.max(message.version.unwrap_or_default());
+        if message.from == self.peer && self.online == Some(false) {
+            self.look_for_peer();
+        }
         self.talk.show(message, None)
     }
 

@@ -63,8 +63,11 @@ impl Script {
             events.handled();
         }
         drop(events);
-        self.client.close(CLOSE_WITHIN).await;
-        ended.unwrap_or_else(|exit| exit)
+        let exit = ended.unwrap_or_else(|exit| exit);
+        // Whoever ran out of time does not get more of it.
+        let within = if exit == Exit::NotYet { Duration::ZERO } else { CLOSE_WITHIN };
+        self.client.close(within).await;
+        exit
     }
 
     async fn exchange(&self, events: &mut Option<Events>) -> Result<Exit, Exit> {

@@ -56,6 +56,8 @@ struct Chat {
     volatile: BTreeSet<TopicName>,
     /// Per log, the newest version that was shown, and that the mesh was told was read.
     shown: BTreeMap<LogName, (Version, Version)>,
+    /// Who was said to have written to this user alone.
+    letters: BTreeSet<UserId>,
 }
 
 /// Talks until whoever sits there leaves.
@@ -71,6 +73,7 @@ pub async fn run(
         topic: args.topic.clone(),
         volatile: BTreeSet::new(),
         shown: BTreeMap::new(),
+        letters: BTreeSet::new(),
     };
     let first = chat.begin(args);
     let exit = chat.converse(first, &mut prompt, &mut events).await.unwrap_or_else(|exit| exit);
@@ -286,18 +289,31 @@ impl Chat {
     }
 
     fn event(&mut self, event: Option<Event>) -> Result<(), Exit> {
-        if let Some(Event::Connected { logs: Some(logs), .. }) = &event {
-            self.note_volatile(logs);
+        match &event {
+            Some(Event::Connected { logs: Some(logs), .. }) => self.note_volatile(logs),
+            // They are about p2p messages.
+            Some(Event::Receipt { .. }) => return Ok(()),
+            _ => {}
         }
         let Some(message) = self.talk.event(event)? else { return Ok(()) };
         if message.topic().is_none() {
-            return Ok(());
+            return self.note_letter(&message);
         }
         if let Some(version) = message.version {
             let marks = self.shown.entry(message.log.clone()).or_default();
             marks.0 = marks.0.max(version);
         }
         self.talk.show(&message, self.topic.as_ref().map(TopicName::as_str))
+    }
+
+    /// Somebody wrote to this user alone, which another program shows: says so, once for each of them.
+    fn note_letter(&mut self, message: &Message) -> Result<(), Exit> {
+        let from = &message.from;
+        if from == self.talk.client.user() || self.talk.is_old(message) || !self.letters.insert(from.clone())
+        {
+            return Ok(());
+        }
+        self.talk.screen.note(&format!("{from} wrote to you alone: client_p2p --to {from} shows it"))
     }
 
     fn note_volatile(&mut self, logs: &[LogState]) {
