@@ -114,10 +114,13 @@ async fn enter(settings: &Settings, stage: &Arc<Stage>) -> Result<JoinSet<()>, C
 async fn traffic(settings: &Settings, mesh: &Mesh, stage: &Stage) -> Duration {
     let strikes = nemesis::plan(settings, mesh.parts());
     let began = tokio::time::Instant::now();
-    tokio::join!(nemesis::rage(mesh, stage, &strikes, settings.pause), sleep(settings.traffic()));
-    stage.set(Act::Hush);
-    stage.incident("the traffic ends".into());
-    began.elapsed()
+    let talk = async {
+        sleep(settings.traffic()).await;
+        stage.set(Act::Hush);
+        stage.incident("the traffic ends".into());
+        began.elapsed()
+    };
+    tokio::join!(talk, nemesis::rage(mesh, stage, &strikes, settings.pause)).0
 }
 
 /// How the end came about.

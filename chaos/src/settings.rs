@@ -43,6 +43,9 @@ pub struct Settings {
     /// Who is killed in turn, separated by commas: all, none, a role (router), or one process (msg_server-1)
     #[arg(long, default_value = "all")]
     pub kill: Victims,
+    /// How often each of them is killed
+    #[arg(long, default_value_t = 1)]
+    pub rounds: usize,
     /// Do not kill (SIGKILL) but pause (SIGSTOP, SIGCONT) for the same time
     #[arg(long)]
     pub pause: bool,
@@ -168,6 +171,7 @@ impl Default for Settings {
             bytes: 100,
             seed: 1,
             kill: Victims::All,
+            rounds: 1,
             pause: false,
             silence_seconds: 90,
             ask_interval: None,
