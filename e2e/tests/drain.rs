@@ -1,4 +1,5 @@
 //! A process that is told to end sends its clients elsewhere, and loses nothing that was acknowledged.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! The config files of the field: a mesh runs from them.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
 use std::net::TcpListener;

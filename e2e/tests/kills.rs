@@ -1,4 +1,5 @@
 //! Each process is killed (SIGKILL), and nothing that was acknowledged is lost or shown twice.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
 //! `SYNC`: reading a log in pages.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use serde_json::{Value, json};
 use testbed::{Mesh, NewClient, text};

@@ -1,4 +1,5 @@
 //! Links that must not be: another store, another secret.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use testbed::{Mesh, NewClient, Part, Role, eventually};
 

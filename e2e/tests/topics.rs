@@ -1,4 +1,5 @@
 //! Topics of newer sessions: membership, messages to all, volatile ones, many members over three msg_servers.
+#![allow(clippy::expect_used, reason = "a test that cannot go on has failed")]
 
 use std::collections::HashSet;
 

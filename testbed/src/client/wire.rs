@@ -44,6 +44,11 @@ impl Wire {
         self.stream.local_addr().expect("a socket")
     }
 
+    /// Where the other side listens.
+    pub fn peer_addr(&self) -> SocketAddr {
+        self.stream.peer_addr().expect("a socket")
+    }
+
     /// Writes bytes as they are. A connection that was closed by the other side is not told.
     pub async fn write(&mut self, bytes: &[u8]) {
         let _ = timeout(PATIENCE, self.stream.write_all(bytes)).await.expect("the bytes are taken in time");
