@@ -32,7 +32,9 @@ pub fn check(place: &Place) -> Result<u8, Failure> {
 /// Where the log is in use, or is not one that can be mended.
 pub fn repair(place: &Place, cut: bool) -> Result<u8, Failure> {
     let how = if cut { Repair::Cut } else { Repair::Void };
-    let repaired = commit_log::repair(&files(), &place.log_folder()?, how)?;
+    // The folder is asked for first: it says what is wrong where there is no log.
+    place.log_folder()?;
+    let repaired = storage::embedded::repair(&files(), place.folder(), how)?;
     if repaired.is_empty() {
         println!("nothing is damaged");
     }
