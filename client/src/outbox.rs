@@ -264,6 +264,15 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_takes_no_room_in_the_window() {
+        let mut outbox = outbox();
+        outbox.add(1, to("bob", "a"));
+        assert_eq!(sent(&mut outbox), ["a"]);
+        outbox.hold(1, S);
+        assert!(!outbox.is_in_flight());
+    }
+
+    #[test]
     fn at_the_end_it_says_which_may_have_been_stored() {
         let mut outbox = outbox();
         outbox.add(1, to("bob", "a"));

@@ -229,10 +229,8 @@ impl World {
                 json!({"CmdName": "OK", "Seq": seq})
             }
             "ACK" => {
-                let version: u64 = packet.args.get(1).unwrap().parse().unwrap();
-                let cursor = self.cursors.entry(packet.args.get(0).unwrap().into()).or_default();
-                assert!(version <= self.logs[packet.args.get(0).unwrap()].len() as u64);
-                *cursor = version.max(*cursor);
+                let (log, version) = (packet.args.get(0).unwrap(), packet.args.get(1).unwrap());
+                self.acknowledged(log, version.parse().unwrap());
                 json!({"CmdName": "OK", "Seq": seq})
             }
             "SEND_PING" => json!({"CmdName": "OK", "Seq": seq}),
@@ -245,6 +243,17 @@ impl World {
         if let Some(connection) = &mut self.connection {
             connection.answers.push_back(answer);
         }
+    }
+
+    /// What is acknowledged is there, and the program has handled it.
+    fn acknowledged(&mut self, log: &str, version: u64) {
+        let entries = &self.logs[log][..version as usize];
+        let told = self.told.get(log).map_or(&[][..], Vec::as_slice);
+        for (version, entry) in (1..).zip(entries) {
+            assert!(entry.from == "amy" || told.contains(&version), "{version} of {log} is not handled");
+        }
+        let cursor = self.cursors.entry(log.to_owned()).or_default();
+        *cursor = version.max(*cursor);
     }
 
     fn login(&self, seq: u64) -> Value {
@@ -368,10 +377,14 @@ proptest! {
     #[test]
     fn each_message_is_told_once_in_order_and_each_send_stored_once(
         steps in prop::collection::vec(step(), 0..150),
+        break_at_the_end: bool,
     ) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);
+        }
+        if break_at_the_end {
+            world.step(&Step::Break);
         }
         world.calm();
         world.check();
