@@ -144,11 +144,10 @@ async fn frames_that_make_no_sense_on_every_port() {
         frame(format!(r#"{{"CmdName":"LINK_HELLO","Args":["router","x","{nonce}",""]}}"#).as_bytes()),
     ];
     let linked: Vec<_> = ports(&mesh).into_iter().filter(|port| *port != mesh.gateway_addr()).collect();
-    survives(&mesh, 64 * MEBIBYTE, async {
-        for _ in 0..3 {
-            say_to_all(&ports(&mesh), &words).await;
-            say_to_all(&linked, &links).await;
-        }
+    let thrice = |words: &[Vec<u8>]| words.iter().cycle().take(3 * words.len()).cloned().collect::<Vec<_>>();
+    survives(&mesh, 128 * MEBIBYTE, async {
+        say_to_all(&ports(&mesh), &thrice(&words)).await;
+        say_to_all(&linked, &thrice(&links)).await;
     })
     .await;
 }
