@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use protocol::command::{Packet, name};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::Notify;
+use tokio::sync::watch;
 
 use crate::figures::{Latencies, latencies};
 use crate::wire::{self, Heard};
@@ -21,8 +21,8 @@ pub struct Shared {
     pub start: Instant,
     /// Whether senders go on.
     pub sending: Cell<bool>,
-    /// Wakes senders to begin.
-    pub go: Notify,
+    /// Whether senders may begin.
+    pub go: watch::Sender<bool>,
     /// Messages that were answered.
     pub answered: Cell<u64>,
     /// Messages that arrived.
@@ -41,7 +41,7 @@ impl Shared {
         Rc::new(Self {
             start: Instant::now(),
             sending: Cell::new(true),
-            go: Notify::new(),
+            go: watch::Sender::new(false),
             answered: Cell::new(0),
             delivered: Cell::new(0),
             answer: RefCell::new(latencies()),
@@ -138,7 +138,8 @@ impl Connection {
     pub async fn run(self, plan: Plan, shared: Rc<Shared>) {
         let index = plan.index;
         if !matches!(plan.sends, Sends::Nothing) {
-            shared.go.notified().await;
+            // The sender lives as long as `shared` does.
+            let _ = shared.go.subscribe().wait_for(|go| *go).await;
         }
         let mut running = Running {
             connection: self,

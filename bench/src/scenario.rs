@@ -74,15 +74,17 @@ async fn load(options: &Options, target: &Target) -> anyhow::Result<Report> {
     for (plan, connection) in plans.into_iter().zip(open) {
         spawn_local(connection.run(plan, Rc::clone(&shared)));
     }
-    tokio::task::yield_now().await;
     let meter = target.meter();
     let began = Instant::now();
-    shared.go.notify_waiters();
+    shared.go.send_replace(true);
     tokio::time::sleep(options.duration()).await;
     shared.sending.set(false);
     let seconds = began.elapsed().as_secs_f64();
     settle(&shared, arrivals_per_message(options)).await?;
     let (sent, delivered) = (shared.answered.get(), shared.delivered.get());
+    if sent == 0 {
+        bail!("nothing was answered: nothing was measured");
+    }
     Ok(Report {
         scenario: scenario_name(options.scenario),
         seconds,
