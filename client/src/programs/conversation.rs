@@ -249,7 +249,18 @@ impl<T: Send + 'static> Conversation<T> {
         }
         let line = wording::message(message, self.client.user(), topic, self.screen.paint);
         self.screen.say(&line)?;
-        if away && message.version == self.away.get(&message.log).copied() {
+        self.pass_over(message)
+    }
+
+    /// Takes note of a message that is not shown, or was.
+    ///
+    /// # Errors
+    /// [`Exit::Io`] when the screen is gone.
+    pub fn pass_over(&mut self, message: &Message) -> Result<(), Exit> {
+        if self.header_shown
+            && message.version.is_some()
+            && message.version == self.away.get(&message.log).copied()
+        {
             self.screen.note("that was all")?;
         }
         Ok(())

@@ -258,7 +258,9 @@ impl Chat {
         if message.from == self.peer && self.online == Some(false) {
             self.look_for_peer();
         }
-        self.talk.show(message, None)
+        // What this user said to somebody else, on another device, belongs to another conversation.
+        let elsewhere = message.from == *self.talk.client.user() && !is_with(message, &self.peer);
+        if elsewhere { self.talk.pass_over(message) } else { self.talk.show(message, None) }
     }
 
     /// What was shown here was read.

@@ -1,19 +1,19 @@
 //! Both programs in a pipe: lines in, lines out, and an end with a number.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead as _};
 use std::pin::Pin;
 use std::thread;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
 use super::args::Common;
 use super::exit::Exit;
 use super::screen::Screen;
 use super::{json, wording};
-use crate::{Body, Client, Event, Events, Message, MessageId, SendError, Sent, Target};
+use crate::{Body, Client, Event, Events, Message, MessageId, RequestError, SendError, Sent, Target};
 
 /// How long unsent lines are waited for when standard input has ended.
 const SEND_WITHIN: Duration = Duration::from_secs(30);
@@ -45,9 +45,13 @@ struct Outcome {
     result: Result<Option<Sent>, SendError>,
 }
 
+/// A line on its way.
+type Answer = Pin<Box<dyn Future<Output = Outcome>>>;
+
 /// How it stands.
 struct State {
-    pending: JoinSet<Outcome>,
+    /// In the order of the lines, in which their outcomes are shown.
+    pending: VecDeque<Answer>,
     input_open: bool,
     came: u64,
     refused: bool,
@@ -73,7 +77,7 @@ impl Script {
     async fn exchange(&self, events: &mut Option<Events>) -> Result<Exit, Exit> {
         let mut lines = if self.common.listen { None } else { Some(stdin_lines()) };
         let mut state = State {
-            pending: JoinSet::new(),
+            pending: VecDeque::new(),
             input_open: lines.is_some(),
             came: 0,
             refused: false,
@@ -93,7 +97,10 @@ impl Script {
                         None => self.input_ended(&mut state),
                     }
                 }
-                Some(outcome) = state.pending.join_next() => self.settled(outcome, &mut state)?,
+                outcome = first_of(&mut state.pending) => {
+                    state.pending.pop_front();
+                    self.outcome(&outcome, &mut state)?;
+                }
                 event = next_event(events) => self.event(event, &mut state)?,
                 () = over(&mut state.deadline) => return Ok(self.at_deadline(&state)),
                 _ = tokio::signal::ctrl_c() => return Ok(self.at_deadline(&state)),
@@ -144,28 +151,24 @@ impl Script {
         };
         if self.volatile {
             let client = self.client.clone();
-            state.pending.spawn(async move {
-                let result = client.volatile(target, body).await.map(|()| None);
+            // A task, so that it is asked at once.
+            let asked = tokio::spawn(async move { client.volatile(target, body).await });
+            state.pending.push_back(Box::pin(async move {
+                let result = asked.await.unwrap_or(Err(RequestError::NotConnected)).map(|()| None);
                 Outcome { id: None, result: result.map_err(as_send_error) }
-            });
+            }));
             return Ok(());
         }
         match self.client.post(target, body).await {
             Ok(pending) => {
                 let id = Some(pending.id().clone());
-                state.pending.spawn(async move { Outcome { id, result: pending.await.map(Some) } });
+                state
+                    .pending
+                    .push_back(Box::pin(async move { Outcome { id, result: pending.await.map(Some) } }));
                 Ok(())
             }
             Err(error) => self.outcome(&Outcome { id: None, result: Err(error) }, state),
         }
-    }
-
-    fn settled(
-        &self,
-        outcome: Result<Outcome, tokio::task::JoinError>,
-        state: &mut State,
-    ) -> Result<(), Exit> {
-        outcome.map_or(Err(Exit::Io), |outcome| self.outcome(&outcome, state))
     }
 
     fn outcome(&self, outcome: &Outcome, state: &mut State) -> Result<(), Exit> {
@@ -202,8 +205,8 @@ impl Script {
 }
 
 /// A volatile message's refusal, as one of a durable one.
-pub fn as_send_error(error: crate::RequestError) -> SendError {
-    use crate::RequestError as E;
+pub fn as_send_error(error: RequestError) -> SendError {
+    use RequestError as E;
     match error {
         E::Refused { code, message } | E::NotNow { code, message } => SendError::Refused { code, message },
         E::TooLarge { bytes, limit } => SendError::TooLarge { bytes, limit },
@@ -215,6 +218,13 @@ pub fn as_send_error(error: crate::RequestError) -> SendError {
 async fn next_event(events: &mut Option<Events>) -> Option<Event> {
     match events {
         Some(events) => events.next().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn first_of(pending: &mut VecDeque<Answer>) -> Outcome {
+    match pending.front_mut() {
+        Some(answer) => answer.await,
         None => std::future::pending().await,
     }
 }
