@@ -67,11 +67,11 @@ pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown
     Ok(())
 }
 
-/// What a router subscribes to, in this order.
+/// What a router subscribes to, in this order. Messages first: when the snapshots have ended, and the others are told that the
+/// msg_server is back, it sends over this link and not over an earlier one that is dead; what it sent there is asked for.
 pub const CHANNELS: [Channel; 4] =
-    [Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus, Channel::Send];
+    [Channel::Send, Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus];
 
-/// The stateful channels first: whoever sends over this router is told that it is there once it knows everyone.
 fn dial(config: &RouterConfig) -> Dial {
     Dial {
         greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },

@@ -1,6 +1,7 @@
 //! The promises, checked at the end of a history.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::FutureExt;
 use mesh::link::LinkId;
@@ -8,7 +9,7 @@ use protocol::event::Stored;
 use protocol::ids::{LogName, Time, Version};
 use storage::{ReadRange, Store};
 
-use crate::ledger::{Outcome, Sent};
+use crate::ledger::{Attempt, Outcome, Sent};
 use crate::message::id_of;
 use crate::role::client::Progress;
 use crate::world::World;
@@ -20,6 +21,9 @@ struct Log {
     /// The messages by their version.
     ids: BTreeMap<Version, String>,
 }
+
+/// Half of what a msg_server keeps trying for.
+const SOON: Duration = Duration::from_secs(5);
 
 type Logs = BTreeMap<LogName, Log>;
 
@@ -53,7 +57,10 @@ pub fn broken(world: &World) -> Vec<String> {
     for (id, sent) in world.ledger.messages() {
         check_message(id, sent, &logs, &mut broken);
     }
-    check_order(world, &logs, &mut broken);
+    check_given_up(world, &mut broken);
+    if !world.was_too_busy {
+        check_order(world, &logs, &mut broken);
+    }
     for (client, number) in world.clients.iter().zip(0..) {
         for (log, progress) in client.logs() {
             check_progress(&format!("C{number} in {log}"), progress, &logs[log], &mut broken);
@@ -118,6 +125,21 @@ fn check_message(id: &str, sent: &Sent, logs: &Logs, broken: &mut Vec<String>) {
             sent.peer.as_ref().and_then(|peer| logs.get(peer)).is_some_and(|log| log.first > Version(1));
         if in_peer.as_ref().is_some_and(Vec::is_empty) && !peer_trimmed {
             broken.push(format!("{id} was acknowledged, and its other half is missing"));
+        }
+    }
+}
+
+/// What was sent when everything worked, or a little before, is not given up.
+fn check_given_up(world: &World, broken: &mut Vec<String>) {
+    let Some(healed_at) = world.healed_at else { return };
+    for (id, sent) in world.ledger.messages() {
+        let given_up = |attempt: &&Attempt| {
+            attempt.outcome == Some(Outcome::Refused(Stored::Maybe))
+                && attempt.answered_at > healed_at + SOON
+                && attempt.sent_at + SOON > healed_at
+        };
+        if sent.attempts.iter().any(|attempt| given_up(&attempt)) {
+            broken.push(format!("{id} was given up, though everything works"));
         }
     }
 }

@@ -31,21 +31,59 @@ impl Urn {
     }
 }
 
-/// The next event.
-pub fn next(world: &World, dice: &mut Dice) -> Event {
+/// Chooses what happens.
+pub struct Fate {
+    dice: Dice,
+    /// Decides which links are slow for a while: what is late in one of them meets what was early in another.
+    speeds: u64,
+    left: usize,
+}
+
+/// The weight of a message that may arrive.
+const SPEEDS: [usize; 6] = [1, 5, 30, 80, 80, 200];
+
+impl Fate {
+    /// As the dice say.
+    pub fn new(dice: Dice) -> Self {
+        Self { dice, speeds: 0, left: 0 }
+    }
+
+    /// The next event.
+    pub fn next(&mut self, world: &World) -> Event {
+        if self.left == 0 {
+            self.left = 20 + self.dice.below(60);
+            self.speeds = self.dice.bits();
+        }
+        self.left -= 1;
+        draw(world, &mut self.dice, self.speeds)
+    }
+}
+
+fn speed(from: Node, to: Node, speeds: u64) -> usize {
+    let number = |node: Node| match node {
+        Node::MsgServer(number) => u64::from(number),
+        Node::Router(number) => 16 + u64::from(number),
+        Node::Manager(number) => 32 + u64::from(number),
+        Node::Client(number) => 48 + u64::from(number),
+    };
+    let mut dice = Dice::new(speeds ^ (number(from) << 8 | number(to)));
+    dice.one_of(&SPEEDS).copied().unwrap_or(1)
+}
+
+fn draw(world: &World, dice: &mut Dice, speeds: u64) -> Event {
     let mut urn = Urn::default();
-    put_deliveries(world, dice, &mut urn);
+    put_deliveries(world, dice, speeds, &mut urn);
     put_clients(world, dice, &mut urn);
     put_managers(world, dice, &mut urn);
     world
         .repairs()
         .into_iter()
         .filter(|repair| !matches!(repair, Event::Connect { .. }))
-        .for_each(|repair| urn.put(5, repair));
+        .for_each(|repair| urn.put(35, repair));
     let dead = world.processes().into_iter().filter(|node| !world.is_alive(*node));
-    dead.for_each(|node| urn.put(3, Event::Start { node }));
+    dead.for_each(|node| urn.put(25, Event::Start { node }));
     let ms = *dice.one_of(&[3, 20, 60, 60, 200, 1000, 5000]).unwrap_or(&1);
-    urn.put(2, Event::Pass { ms });
+    urn.put(6, Event::Pass { ms });
     if world.shape.weather != Weather::Calm {
         put_breaks(world, dice, &mut urn);
     }
@@ -55,24 +93,24 @@ pub fn next(world: &World, dice: &mut Dice) -> Event {
     urn.draw(dice)
 }
 
-fn put_deliveries(world: &World, dice: &mut Dice, urn: &mut Urn) {
+fn put_deliveries(world: &World, dice: &mut Dice, speeds: u64, urn: &mut Urn) {
     for (from, to) in world.net.busy() {
         let count = if dice.percent(70) { 1 } else { dice.between(2, 5) };
-        urn.put(8, Event::Deliver { from, to, count });
+        urn.put(speed(from, to, speeds), Event::Deliver { from, to, count });
     }
 }
 
 fn put_clients(world: &World, dice: &mut Dice, urn: &mut Urn) {
     for (at, client) in world.clients.iter().zip(0u8..) {
         if at.is_attached() {
-            urn.put(5, Event::Send { client, to: dice.between(0, 7) });
-            urn.put(1, Event::Resend { client });
+            urn.put(world.shape.talk, Event::Send { client, to: dice.between(0, 7) });
+            urn.put(2, Event::Resend { client });
         }
         if at.connection().is_none() {
             let server = dice.between(0, world.shape.msg_servers - 1);
-            urn.put(6, Event::Connect { client, server });
+            urn.put(40, Event::Connect { client, server });
         } else {
-            urn.put(1, Event::Leave { client });
+            urn.put(world.shape.restlessness, Event::Leave { client });
         }
     }
 }
@@ -81,17 +119,17 @@ fn put_managers(world: &World, dice: &mut Dice, urn: &mut Urn) {
     for manager in 0..world.shape.managers {
         let Some(at) = world.manager(manager) else { continue };
         if at.gathered() > 0 {
-            urn.put(10, Event::Commit { manager });
+            urn.put(100, Event::Commit { manager });
             if world.shape.weather == Weather::Stormy {
-                urn.put(1, Event::TornCommit { manager, writes: dice.between(0, 4) });
+                urn.put(8, Event::TornCommit { manager, writes: dice.between(0, 4) });
             }
         }
         if at.answers() > 0 {
-            urn.put(14, Event::Answer { manager, which: dice.between(0, 9) });
+            urn.put(120, Event::Answer { manager, which: dice.between(0, 9) });
         }
     }
     if dice.percent(20) {
-        urn.put(1, Event::Trim { log: dice.between(0, 9), keep: dice.between(0, 4) });
+        urn.put(6, Event::Trim { log: dice.between(0, 9), keep: dice.between(0, 4) });
     }
 }
 
@@ -103,15 +141,15 @@ fn put_breaks(world: &World, dice: &mut Dice, urn: &mut Urn) {
     if let Some(dialer) = dice.one_of(&dialers)
         && world.net.standing(*dialer, Node::MsgServer(server)).is_some()
     {
-        urn.put(4, Event::Break { dialer: *dialer, server, keep: dice.between(0, 3) });
+        urn.put(10, Event::Break { dialer: *dialer, server, keep: dice.between(0, 3) });
     }
 }
 
 fn put_deaths(world: &World, dice: &mut Dice, urn: &mut Urn) {
     let alive: Vec<Node> = world.processes().into_iter().filter(|node| world.is_alive(*node)).collect();
     if let Some(node) = dice.one_of(&alive) {
-        urn.put(2, Event::Kill { node: *node, keep: dice.between(0, 16) });
+        urn.put(5, Event::Kill { node: *node, keep: dice.between(0, 16) });
     }
     let manager = dice.between(0, world.shape.managers - 1);
-    urn.put(1, Event::Busy { manager, busy: dice.percent(30) });
+    urn.put(3, Event::Busy { manager, busy: dice.percent(30) });
 }

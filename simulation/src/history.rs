@@ -5,13 +5,11 @@ use std::fmt;
 use crate::check;
 use crate::dice::Dice;
 use crate::event::Event;
-use crate::generate;
+use crate::generate::Fate;
 use crate::planted::Planted;
 use crate::shape::{Ending, Shape};
 use crate::world::World;
 
-/// The longest history, in events before everything is healed.
-const LONGEST: usize = 320;
 /// Replays that are spent on making a failing script shorter.
 const ATTEMPTS: usize = 3_000;
 
@@ -58,10 +56,10 @@ pub fn random(seed: u64, planted: Planted) -> Result<(History, Outcome), protoco
     let mut dice = Dice::new(seed);
     let shape = Shape::new(&mut dice)?;
     let mut world = World::new(&shape, planted, false);
-    let length = LONGEST / 4 + dice.below(LONGEST * 3 / 4);
-    let mut events = Vec::with_capacity(length);
-    for _ in 0..length {
-        let event = generate::next(&world, &mut dice);
+    let mut events = Vec::with_capacity(shape.length);
+    let mut fate = Fate::new(dice);
+    for _ in 0..shape.length {
+        let event = fate.next(&world);
         world.apply(&event);
         events.push(event);
     }

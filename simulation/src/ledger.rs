@@ -1,6 +1,7 @@
 //! What clients said and were told: the truth that a history is checked against.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use mesh::link::LinkId;
 use protocol::event::Stored;
@@ -32,8 +33,12 @@ pub struct Attempt {
     pub connection: LinkId,
     /// Its place among all sendings.
     pub order: u64,
+    /// When.
+    pub sent_at: Duration,
     /// What was answered on that connection.
     pub outcome: Option<Outcome>,
+    /// When that came.
+    pub answered_at: Duration,
 }
 
 /// An answer to a send.
@@ -54,22 +59,23 @@ impl Ledger {
     }
 
     /// A message is sent, for the first time or again.
-    pub fn sent(&mut self, id: &str, connection: LinkId) {
+    pub fn sent(&mut self, id: &str, connection: LinkId, now: Duration) {
         self.attempts += 1;
         if let Some(message) = self.messages.get_mut(id) {
-            message.attempts.push(Attempt { connection, order: self.attempts, outcome: None });
+            let (order, answered_at) = (self.attempts, Duration::ZERO);
+            message.attempts.push(Attempt { connection, order, sent_at: now, outcome: None, answered_at });
         }
     }
 
     /// The newest sending of a message over that connection was answered.
-    pub fn answered(&mut self, id: &str, connection: LinkId, outcome: Outcome) {
+    pub fn answered(&mut self, id: &str, connection: LinkId, outcome: Outcome, now: Duration) {
         let attempts = self.messages.get_mut(id).map(|message| &mut message.attempts);
         let open = attempts
             .into_iter()
             .flatten()
             .find(|attempt| attempt.connection == connection && attempt.outcome.is_none());
         match open {
-            Some(attempt) => attempt.outcome = Some(outcome),
+            Some(attempt) => (attempt.outcome, attempt.answered_at) = (Some(outcome), now),
             None => self.broken(|| format!("{id} was answered more often than it was sent")),
         }
     }

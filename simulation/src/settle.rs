@@ -15,6 +15,7 @@ const ROUNDS: usize = 2_000;
 impl World {
     /// What dead processes left is taken in, then everything is healed, but for what the ending leaves dead.
     pub fn heal(&mut self) {
+        self.healed_at = Some(self.net.now());
         self.free_managers();
         self.drain_managers();
         for node in self.processes() {
@@ -42,6 +43,15 @@ impl World {
                 .iter()
                 .for_each(|(from, to)| self.apply(&Event::Deliver { from: *from, to: *to, count: 8 }));
             if !self.managers_work() && coming.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Until nothing is on its way, without waiting for anything.
+    pub fn settle(&mut self) {
+        for _ in 0..ROUNDS {
+            if !self.move_on() {
                 return;
             }
         }

@@ -22,6 +22,14 @@ pub struct Shape {
     pub topics: Vec<(TopicName, Vec<UserId>)>,
     /// What befalls it, and how often.
     pub weather: Weather,
+    /// How much is said, against all else that happens.
+    pub talk: usize,
+    /// How often clients leave.
+    pub restlessness: usize,
+    /// How many events there are before everything is healed.
+    pub length: usize,
+    /// Whether all links stand when it begins.
+    pub warm: bool,
     /// Whether the slow question is asked while things happen; else only at the end, so that it does not hide what it mends.
     pub asks_slowly: bool,
     /// How it ends.
@@ -70,10 +78,12 @@ impl Shape {
         let users = USERS[..2 + dice.below(2)].iter().map(|name| UserId::new(name));
         let users: Vec<UserId> = users.collect::<Result<_, _>>()?;
         let weather = match dice.below(10) {
-            0..2 => Weather::Calm,
-            2..5 => Weather::Windy,
+            0..3 => Weather::Calm,
+            3..6 => Weather::Windy,
             _ => Weather::Stormy,
         };
+        let longest = *dice.one_of(&[100, 200, 400]).unwrap_or(&200);
+        let length = 60 + dice.below(longest);
         Ok(Self {
             msg_servers: dice.between(2, 3),
             routers: if dice.percent(10) { 0 } else { dice.between(1, 2) },
@@ -81,6 +91,10 @@ impl Shape {
             clients: people(dice, &users)?,
             topics: topics(dice, &users)?,
             weather,
+            talk: *dice.one_of(&[6, 15, 40]).unwrap_or(&15),
+            restlessness: *dice.one_of(&[1, 3, 10]).unwrap_or(&3),
+            length,
+            warm: dice.percent(80),
             asks_slowly: dice.percent(15),
             ending: if weather != Weather::Calm && dice.percent(15) {
                 Ending::RoutersGone

@@ -340,13 +340,18 @@ impl<R: Clone + PartialEq> Feed<R> {
     }
 
     fn keep_early(&mut self, entry: Entry, origin: Option<R>) {
-        let weight = entry.weight();
-        if self.early_bytes + weight > EARLY_BYTES {
+        if let Some(kept) = self.early.get_mut(&entry.version) {
+            // It came twice, by a router and as an answer, or as two answers to sessions of which the earlier is gone.
+            let reads = |id: &R| self.readers.iter().any(|reader| reader.id == *id);
+            if kept.origin.is_none() || origin.as_ref().is_some_and(reads) {
+                kept.origin = origin;
+            }
             return;
         }
-        let version = entry.version;
-        if self.early.insert(version, Early { entry, origin }).is_none() {
+        let weight = entry.weight();
+        if self.early_bytes + weight <= EARLY_BYTES {
             self.early_bytes += weight;
+            self.early.insert(entry.version, Early { entry, origin });
         }
     }
 

@@ -2,6 +2,7 @@
 //! what it was promised.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use mesh::link::LinkId;
 use protocol::content::Entry;
@@ -135,7 +136,7 @@ impl Client {
         let Some(connection) = &mut self.connection else { return };
         connection.asked += 1;
         connection.requests.insert(connection.asked, id.clone());
-        ledger.sent(&id, connection.link);
+        ledger.sent(&id, connection.link, net.now());
         let send = Request::Send { seq: connection.asked, id, to };
         net.send(self.node, connection.link, Message::Request(send));
     }
@@ -152,8 +153,8 @@ impl Client {
                 ledger.broken(|| format!("{} may not resume from where it is", self.node));
             }
             Event::Resumed { refused: false } => self.resumed(ledger, net),
-            Event::Acked { seq, log, version } => self.acked(seq, &log, version, ledger),
-            Event::Refused { seq, stored } => self.refused(seq, stored, ledger),
+            Event::Acked { seq, log, version } => self.acked(seq, &log, version, ledger, net.now()),
+            Event::Refused { seq, stored } => self.refused(seq, stored, ledger, net.now()),
             Event::Push(log, entry) => self.pushed(&log, &entry, ledger),
             Event::Gap(log, after, upto) => self.told_gone(&log, after, upto, ledger),
         }
@@ -196,10 +197,10 @@ impl Client {
         Some((connection.link, connection.requests.remove(&seq)?))
     }
 
-    fn acked(&mut self, seq: u64, log: &LogName, version: Version, ledger: &mut Ledger) {
+    fn acked(&mut self, seq: u64, log: &LogName, version: Version, ledger: &mut Ledger, now: Duration) {
         let Some((link, id)) = self.answered(seq) else { return };
         self.unanswered.retain(|(unanswered, _)| *unanswered != id);
-        ledger.answered(&id, link, Outcome::Acked(version));
+        ledger.answered(&id, link, Outcome::Acked(version), now);
         let began_alone = self.connection.as_ref().is_some_and(|connection| connection.began_alone);
         let Some(progress) = self.logs.get_mut(log).filter(|progress| progress.start.is_some()) else {
             return;
@@ -214,9 +215,9 @@ impl Client {
         }
     }
 
-    fn refused(&mut self, seq: u64, stored: Stored, ledger: &mut Ledger) {
+    fn refused(&mut self, seq: u64, stored: Stored, ledger: &mut Ledger, now: Duration) {
         let Some((link, id)) = self.answered(seq) else { return };
-        ledger.answered(&id, link, Outcome::Refused(stored));
+        ledger.answered(&id, link, Outcome::Refused(stored), now);
         if stored == Stored::No || !self.person.resends {
             self.unanswered.retain(|(unanswered, _)| *unanswered != id);
         }

@@ -43,6 +43,8 @@ pub struct Manager {
     busy: bool,
     alarms: Alarms<()>,
     rewritten: u64,
+    /// Whether it ever refused something as too much: what came after that may have been stored before what was refused.
+    pub was_too_busy: bool,
     /// Pairs that were completed without their msg_server: nobody publishes their second halves.
     pub completed: usize,
 }
@@ -61,6 +63,7 @@ impl Manager {
             busy: false,
             alarms,
             rewritten: 0,
+            was_too_busy: false,
             completed: 0,
         }
     }
@@ -95,7 +98,10 @@ impl Manager {
 
     fn gather(&mut self, link: LinkId, append: &link::Append<'_>, net: &Net) {
         match edge::check(append) {
-            _ if self.busy => self.refuse(link, append.ask, ErrorCode::Busy),
+            _ if self.busy => {
+                self.was_too_busy = true;
+                self.refuse(link, append.ask, ErrorCode::Busy);
+            }
             Ok(checked) if net.has(Planted::NoDedupe) => {
                 let checked = self.renamed(checked);
                 self.gathered.push_back((link, append.ask, checked));

@@ -108,6 +108,19 @@ fn one_that_is_behind_is_not_pushed_what_it_sent_meanwhile() {
 }
 
 #[test]
+fn an_own_send_that_a_router_brings_as_well_is_still_its_sender_s() {
+    for answer_first in [true, false] {
+        let (now, mut seen) = (Instant::now(), Seen::default());
+        let mut feed = live(0, now, &mut seen);
+        for origin in if answer_first { [Some(1), None] } else { [None, Some(1)] } {
+            feed.arrived(entry(2), origin, now, &mut seen);
+        }
+        feed.arrived(entry(1), None, now, &mut seen);
+        assert_eq!(seen.pushed[&1], [1]);
+    }
+}
+
+#[test]
 fn what_retention_took_is_told_as_a_gap() {
     let (now, mut seen) = (Instant::now(), Seen::default());
     let mut feed = live(2, now, &mut seen);

@@ -85,10 +85,14 @@ impl MsgServer {
     }
 
     fn stored(&mut self, append: Unanswered<Origin>, stored: Stored, net: &mut Net) {
+        let was_sent_again = append.certainty(Certain::No) == Certain::Maybe;
         let Unanswered { log, origin, .. } = append;
         let Origin { session, seq, peer, content } = origin;
         let version = Version(stored.version);
         self.tell(session, Event::Acked { seq, log: log.clone(), version }, net);
+        if was_sent_again && net.has(Planted::DuplicatesUnpublished) {
+            return;
+        }
         self.spread(&log, stored.version, stored.time, &content, Some(session), net);
         if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
             self.spread(&peer, stored.peer_version, stored.time, &content, None, net);
