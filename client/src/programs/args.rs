@@ -22,7 +22,8 @@ pub struct Common {
     #[arg(long, value_name = "HOST:PORT")]
     pub gateway: Option<String>,
 
-    /// Which of your devices this is: one device has one session at a time [default: the program's name]
+    /// Which of your devices this is: one device has one session at a time [default: the program's name; with --once one
+    /// of its own, so that no open session ends]
     #[arg(long, value_name = "NAME")]
     pub device: Option<DeviceId>,
 
