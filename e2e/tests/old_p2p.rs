@@ -261,3 +261,14 @@ async fn a_gateway_without_a_msg_server_closes_an_old_client_after_the_hold_and_
     assert_eq!(refused["Code"], 5003);
     assert!(refused["Retry"].as_u64().is_some_and(|wait| wait > 0), "{refused}");
 }
+
+#[tokio::test]
+async fn who_logs_in_and_sends_in_one_go_is_somebody_already() {
+    let mesh = Mesh::builder().start().await;
+    for round in 0..10 {
+        let id = format!("amy-{round}");
+        let mut amy = OldClient::login(mesh.msg_server_addr(round % 2), &id).await;
+        amy.send_p2p(&id, "note", &id).await;
+        amy.p2p("note", &id).await;
+    }
+}

@@ -212,3 +212,54 @@ async fn a_volatile_topic_reaches_old_clients_too() {
     assert_eq!((&push["Args"], &push["Volatile"]), (&json!(["ticker", "tick", "bob"]), &json!(true)));
     bob.topic("ticker", "tick", "bob").await;
 }
+
+#[tokio::test]
+async fn what_is_sent_in_one_go_happens_in_that_order() {
+    let mesh = mesh().await;
+    for round in 0..10 {
+        let (id, topic) = (format!("amy-{round}"), format!("garden-{round}"));
+        let mut amy = OldClient::login(mesh.msg_server_addr(round % 2), &id).await;
+        amy.send("CREATE_TOPIC", &[&topic]).await;
+        amy.send("SEND_MESSAGE_TOPIC", &[&topic, "first words"]).await;
+        amy.send("JOIN_TOPIC", &[&topic, &id]).await;
+        amy.send("SEND_MESSAGE_TOPIC", &[&topic, "and more"]).await;
+        amy.located(&addr(&mesh, round % 2), &topic).await;
+        amy.topic(&topic, "first words", &id).await;
+        amy.topic(&topic, "and more", &id).await;
+    }
+}
+
+#[tokio::test]
+async fn who_joins_before_creating_on_one_connection_is_answered_too() {
+    let mesh = mesh().await;
+    let mut amy = OldClient::login(mesh.msg_server_addr(0), "amy").await;
+    amy.send("JOIN_TOPIC", &["garden", "amy"]).await;
+    amy.send("CREATE_TOPIC", &["garden"]).await;
+    amy.located(&addr(&mesh, 0), "garden").await;
+}
+
+#[tokio::test]
+async fn a_second_join_is_answered_again_and_repeats_no_message() {
+    let mesh = mesh().await;
+    let mut amy = creator(&mesh, 0, "amy", "garden").await;
+    amy.send("SEND_MESSAGE_TOPIC", &["garden", "one"]).await;
+    amy.topic("garden", "one", "amy").await;
+    amy.send("JOIN_TOPIC", &["garden", "amy"]).await;
+    amy.located(&addr(&mesh, 0), "garden").await;
+    amy.send("SEND_MESSAGE_TOPIC", &["garden", "two"]).await;
+    amy.topic("garden", "two", "amy").await;
+}
+
+#[tokio::test]
+async fn one_session_is_in_several_topics() {
+    let mesh = mesh().await;
+    let mut amy = creator(&mesh, 0, "amy", "garden").await;
+    amy.send("CREATE_TOPIC", &["attic"]).await;
+    amy.send("JOIN_TOPIC", &["attic", "amy"]).await;
+    amy.located(&addr(&mesh, 0), "attic").await;
+    let mut bob = member(&mesh, 1, "bob", "attic").await;
+    bob.send("SEND_MESSAGE_TOPIC", &["attic", "dusty"]).await;
+    amy.topic("attic", "dusty", "bob").await;
+    amy.send("SEND_MESSAGE_TOPIC", &["garden", "green"]).await;
+    amy.topic("garden", "green", "amy").await;
+}

@@ -15,15 +15,15 @@ use protocol::link::request::Request as Ask;
 use protocol::link::request::{LogState, Reply};
 
 use super::commands::Request;
-use super::session::{Session, Who};
+use super::session::{HoldsNext, Session, Who};
 use crate::follow::feed::From;
 use crate::server::Server;
 
 /// Without a manager, a newer client is answered after this time, with `Logs: null`.
 const MANAGER_WITHIN: Duration = Duration::from_secs(5);
 
-/// An old session is not sent what waits in its inbox for this long after its login: until then it may show by a first
-/// `CREATE_TOPIC` or `JOIN_TOPIC` that it serves topics, and takes the first frame it gets for the answer to that.
+/// An old session is not sent what waits in its inbox for this long after a manager knew it: until then it may show
+/// by a first `CREATE_TOPIC` or `JOIN_TOPIC` that it serves topics, and takes the first frame it gets for the answer to that.
 const OLD_GRACE: Duration = Duration::from_millis(300);
 
 /// What a device is called that did not say its name.
@@ -59,13 +59,12 @@ pub(super) fn log_in(
     }
     let (server, session, seq) = (Arc::clone(server), Arc::clone(session), packet.seq);
     let task = server.shutdown.clone();
-    task.spawn(async move {
-        if session.is_newer() {
-            server.admit_newer(session, seq).await
-        } else {
-            server.admit_old(session).await
-        }
-    });
+    if session.is_newer() {
+        task.spawn(server.admit_newer(session, seq));
+    } else {
+        let held = session.holds_next();
+        task.spawn(server.admit_old(session, held));
+    }
     Ok(())
 }
 
@@ -132,8 +131,7 @@ impl Server {
     }
 
     /// An old session: its inbox is read from the delivered mark on, unless it turns out to serve topics.
-    async fn admit_old(self: Arc<Self>, session: Arc<Session>) {
-        let began = tokio::time::Instant::now();
+    async fn admit_old(self: Arc<Self>, session: Arc<Session>, held: HoldsNext) {
         let mut turn = Turn::default();
         let told = loop {
             match self.login(&session, MANAGER_WITHIN).await {
@@ -152,7 +150,8 @@ impl Server {
         }
         self.see_memberships(&session, &told);
         turn.flush().await;
-        tokio::time::sleep_until(began + OLD_GRACE).await;
+        drop(held);
+        tokio::time::sleep(OLD_GRACE).await;
         if let (Some(inbox), Some(who)) = (told.logs.first(), session.who())
             && !session.state().serves_topics
         {

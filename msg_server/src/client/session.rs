@@ -35,6 +35,8 @@ pub struct Session {
     unanswered: AtomicUsize,
     /// Requests that a task still works on.
     under_way: AtomicUsize,
+    /// What an old session's next packet has to wait for.
+    before_next: AtomicUsize,
     room: Notify,
     state: Mutex<State>,
 }
@@ -83,6 +85,7 @@ impl Session {
             stamp: AtomicU64::new(0),
             unanswered: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
+            before_next: AtomicUsize::new(0),
             room: Notify::new(),
             state: Mutex::default(),
         })
@@ -191,10 +194,18 @@ impl Session {
         self.is_newer().then(|| event::disconnect(code))
     }
 
-    /// Whether its next request may be taken: what is unanswered has a bound, in bytes and in requests.
+    /// Whether its next request may be taken: what is unanswered has a bound, in bytes and in requests; and an old session,
+    /// which hears no answer that it could wait for, has its packets taken one after another.
     pub(crate) fn may_ask(&self) -> bool {
         self.unanswered() < self.server.config.unanswered_bytes
             && self.under_way.load(Ordering::Relaxed) < REQUESTS_AT_ONCE
+            && (self.is_newer() || self.before_next.load(Ordering::Relaxed) == 0)
+    }
+
+    /// An old session's next packet waits until what this returns is dropped.
+    pub(crate) fn holds_next(self: &Arc<Self>) -> HoldsNext {
+        self.before_next.fetch_add(1, Ordering::Relaxed);
+        HoldsNext(Arc::clone(self))
     }
 
     /// A task begins to work on a request, until what this returns is dropped.
@@ -246,6 +257,16 @@ impl Session {
             }
             room.await;
         }
+    }
+}
+
+/// What the next packet of an old session waits for.
+pub(crate) struct HoldsNext(Arc<Session>);
+
+impl Drop for HoldsNext {
+    fn drop(&mut self) {
+        self.0.before_next.fetch_sub(1, Ordering::Relaxed);
+        self.0.outbox.wake();
     }
 }
 

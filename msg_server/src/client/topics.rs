@@ -14,7 +14,7 @@ use protocol::link::request::{LogState, Notice, Reply};
 use serde_json::value::to_raw_value;
 
 use super::commands::Request;
-use super::session::{Session, Who};
+use super::session::{HoldsNext, Session, Who};
 use crate::follow::feed::From;
 use crate::server::Server;
 
@@ -46,10 +46,12 @@ impl Request<'_> {
             topic,
         };
         let server = Arc::clone(self.server);
-        let newer = self.session.is_newer();
-        self.later(
-            async move { if newer { joining.run(&server).await } else { joining.run_old(&server).await } },
-        );
+        if self.session.is_newer() {
+            self.later(async move { joining.run(&server).await });
+        } else {
+            let held = self.session.holds_next();
+            self.later(async move { joining.run_old(&server, held).await });
+        }
     }
 
     /// From its first topic on an old session gets no p2p messages.
@@ -138,8 +140,9 @@ impl Joining {
 
     /// For an old session: a creation is never answered; a join is answered as soon as there is the topic, and the session
     /// closed if it does not come to be.
-    async fn run_old(self, server: &Arc<Server>) {
+    async fn run_old(self, server: &Arc<Server>, held: HoldsNext) {
         let deadline = tokio::time::Instant::now() + server.config.old_client_hold;
+        let mut held = Some(held);
         loop {
             match self.ask(server).await {
                 Some(Reply::Joined { already, .. }) if self.create => {
@@ -154,7 +157,13 @@ impl Joining {
                     return self.session.end(DisconnectCode::Unanswered);
                 }
                 _ if self.session.state().ended => return,
-                _ => tokio::time::sleep(LOOK_AGAIN).await,
+                reply => {
+                    // There is no such topic yet: its next packet may create it.
+                    if reply.is_some() {
+                        held.take();
+                    }
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
             }
         }
     }
