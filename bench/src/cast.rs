@@ -68,10 +68,19 @@ fn pairs(scenario: Scenario, options: &Options, run: &str) -> Cast {
     let mut roles = Vec::with_capacity(2 * count);
     for pair in 0..count {
         let receiver = format!("{run}r{pair}");
-        let sends =
-            Sends { sender: pair as u32, to: receiver.clone(), topic: false, volatile: scenario.is_volatile() };
+        let sends = Sends {
+            sender: pair as u32,
+            to: receiver.clone(),
+            topic: false,
+            volatile: scenario.is_volatile(),
+        };
         let user = format!("{run}s{pair}");
-        roles.push(Role { user: receiver, server: pair / servers % servers, resumes: true, ..Role::default() });
+        roles.push(Role {
+            user: receiver,
+            server: pair / servers % servers,
+            resumes: true,
+            ..Role::default()
+        });
         roles.push(Role { user, server: pair % servers, resumes: true, sends: Some(sends), topic: None });
     }
     Cast { roles, receivers: 1 }

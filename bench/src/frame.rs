@@ -70,16 +70,20 @@ impl Mark {
         let (sender, rest) = number(text.get(start..)?)?;
         let (number_, rest) = number(rest.strip_prefix(b".")?)?;
         let (nanos, rest) = number(rest.strip_prefix(b".")?)?;
-        rest.starts_with(&[FENCE]).then_some(Self { sender: u32::try_from(sender).ok()?, number: number_, nanos })
+        rest.starts_with(&[FENCE]).then_some(Self {
+            sender: u32::try_from(sender).ok()?,
+            number: number_,
+            nanos,
+        })
     }
 }
 
 /// The digits at the beginning, and what follows them.
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let value = text[..digits].iter().try_fold(0u64, |value, digit| {
-        value.checked_mul(10)?.checked_add(u64::from(digit - b'0'))
-    })?;
+    let value = text[..digits]
+        .iter()
+        .try_fold(0u64, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
     (digits > 0).then_some((value, &text[digits..]))
 }
 
@@ -109,9 +113,12 @@ mod tests {
         let ok = Packet { seq: Some(12), log: Some("u/amy".into()), ..Packet::new(name::OK, []) };
         assert_eq!(read(&ok.to_bytes()[4..]), Heard::Ok(12));
         assert_eq!(read(br#"{"Seq":3,"CmdName":"OK"}"#), Heard::Ok(3));
-        for odd in [&br#"{"CmdName":"ERROR","Args":["no"],"Seq":1,"Code":4003}"#[..], b"{}", b"",
-            br#"{"CmdName":"RESP_MESSAGE_P2P","Args":["no mark","amy",""]}"#]
-        {
+        for odd in [
+            &br#"{"CmdName":"ERROR","Args":["no"],"Seq":1,"Code":4003}"#[..],
+            b"{}",
+            b"",
+            br#"{"CmdName":"RESP_MESSAGE_P2P","Args":["no mark","amy",""]}"#,
+        ] {
             assert!(matches!(read(odd), Heard::Odd(_)));
         }
     }

@@ -31,12 +31,13 @@ impl Target {
         if let Some(gateway) = options.gateway {
             return Self { own: None, gateway };
         }
+        // The processes' own defaults: figures are to be those of a mesh that people run.
         let mesh = Mesh::builder()
             .msg_servers(options.msg_servers)
             .routers(options.routers)
             .set(Role::Manager, "Store", json!({"Kind": "embedded", "Path": "store"}))
-            // Its own defaults: figures are to be those of a mesh that people run.
-            .set(Role::MsgServer, "MonitorBeatTime", json!(null))
+            .set_all("MonitorBeatTime", json!(null))
+            .set_all("BeatTime", json!(null))
             .start()
             .await;
         let gateway = mesh.gateway_addr();

@@ -17,7 +17,10 @@ pub fn usage(pid: u32) -> Option<Usage> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().ok()?;
-    Some(Usage { cpu: cpu(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?, resident: kibibytes * 1024 })
+    Some(Usage {
+        cpu: cpu(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?,
+        resident: kibibytes * 1024,
+    })
 }
 
 /// The 14th and 15th fields are user and system time in clock ticks. The 2nd may have spaces in it, and ends with a bracket.

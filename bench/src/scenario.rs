@@ -1,194 +1,130 @@
-//! The scenarios: who connects, who sends to whom, and what has to have arrived in the end.
+//! One measurement from beginning to end.
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::bail;
-use protocol::command::name;
-use tokio::task::spawn_local;
+use tokio::task::LocalSet;
+use tokio::time::sleep;
 
-use crate::connection::{Connection, Plan, Sends, Shared};
-use crate::figures::{Percentiles, Report};
-use crate::mesh::Target;
-use crate::{Options, Scenario};
+use crate::actor::{Actor, ActorError};
+use crate::cast::Cast;
+use crate::engine::{self, Pace, Stage};
+use crate::mesh::{Snapshot, Target};
+use crate::options::{Options, Scenario};
+use crate::report::{Measured, Memory};
 
-/// How long what was sent may take to arrive once sending has stopped.
-const ARRIVE_WITHIN: Duration = Duration::from_secs(30);
+/// Messages of one sender in flight at a fixed rate: more than any good mesh lets gather.
+const MANY: usize = 10_000;
 
-/// How long an idle mesh is left alone before its memory is read.
-const SETTLE: Duration = Duration::from_secs(3);
+/// Why nothing was measured.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// A connection could not enter.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+    /// What is counted could not be set up.
+    #[error("{0}")]
+    Figures(#[from] hdrhistogram::CreationError),
+}
 
-/// Runs the scenario of `options`.
+/// Measures one scenario on a mesh of its own, or on the one that was named.
 ///
 /// # Errors
-/// Whatever makes the figures worthless: a connection that ended, a message lost, repeated or out of order.
-pub async fn run(options: &Options) -> anyhow::Result<Report> {
+/// [`BenchError`]; what a mesh does wrong under load is in the result.
+pub async fn run(scenario: Scenario, options: &Options) -> Result<Measured, BenchError> {
+    LocalSet::new().run_until(measure(scenario, options)).await
+}
+
+async fn measure(scenario: Scenario, options: &Options) -> Result<Measured, BenchError> {
     let target = Target::start(options).await;
-    match options.scenario {
-        Scenario::Idle => idle(options, &target).await,
-        _ => load(options, &target).await,
-    }
-}
-
-async fn idle(options: &Options, target: &Target) -> anyhow::Result<Report> {
-    let memory = |target: &Target| -> u64 {
-        let spent = target.spent_since(&target.meter());
-        spent
-            .iter()
-            .filter(|spent| spent.role.starts_with("msg_server"))
-            .map(|spent| spent.resident_bytes)
-            .sum()
+    // Names of their own, so that a mesh that runs already can be measured twice.
+    let run = format!("b{:x}-", rand::random::<u32>());
+    let cast = Cast::of(scenario, options, &run);
+    let in_flight = if options.rate.is_some() { MANY } else { options.in_flight(scenario) };
+    let stage = Stage::new(&cast, Pace { in_flight, rate: options.rate, size: options.size })?;
+    let connections = cast.roles.len();
+    let empty = target.usage();
+    let began = std::time::Instant::now();
+    let actors = engine::enter(&stage, &target, cast).await?;
+    let entered = began.elapsed();
+    let mut measured = match scenario {
+        Scenario::Idle => idle(&stage, &target, options, actors, &empty).await,
+        _ => load(&stage, &target, options, actors).await,
     };
-    let before = memory(target);
-    let began = Instant::now();
-    let mut open = Vec::with_capacity(options.connections);
-    for index in 0..options.connections {
-        let mut connection = Connection::login(target.address(index), &user(index)).await?;
-        connection.resume().await?;
-        open.push(connection);
-    }
-    let seconds = began.elapsed().as_secs_f64();
-    tokio::time::sleep(SETTLE).await;
-    let grown = memory(target).saturating_sub(before);
-    Ok(Report {
-        scenario: scenario_name(options.scenario),
-        seconds,
-        sent: 0,
-        delivered: 0,
-        answer_micros: None,
-        delivery_micros: None,
-        spent: target.spent_since(&target.meter()),
-        connections: open.len(),
-        bytes_per_connection: Some(grown as f64 / open.len().max(1) as f64),
-    })
+    measured.scenario = format!("{scenario:?}");
+    measured.connections = connections;
+    measured.entered_per_second = connections as f64 / entered.as_secs_f64().max(f64::EPSILON);
+    measured.in_flight = in_flight;
+    measured.size = options.size;
+    measured.receivers = stage.receivers;
+    Ok(measured)
 }
 
-async fn load(options: &Options, target: &Target) -> anyhow::Result<Report> {
-    let shared = Shared::new();
-    let plans = plans(options);
-    let connections = plans.len();
-    let mut open = Vec::with_capacity(connections);
-    for plan in &plans {
-        open.push(connect(options, target, plan).await?);
-    }
-    for (plan, connection) in plans.into_iter().zip(open) {
-        spawn_local(connection.run(plan, Rc::clone(&shared)));
-    }
-    let meter = target.meter();
-    let began = Instant::now();
-    shared.go.send_replace(true);
-    tokio::time::sleep(options.duration()).await;
-    shared.sending.set(false);
-    let seconds = began.elapsed().as_secs_f64();
-    settle(&shared, arrivals_per_message(options)).await?;
-    let (sent, delivered) = (shared.answered.get(), shared.delivered.get());
-    if sent == 0 {
-        bail!("nothing was answered: nothing was measured");
-    }
-    Ok(Report {
-        scenario: scenario_name(options.scenario),
-        seconds,
-        sent,
-        delivered,
-        answer_micros: Some(Percentiles::from(&*shared.answer.borrow())),
-        delivery_micros: (delivered > 0).then(|| Percentiles::from(&*shared.delivery.borrow())),
-        spent: target.spent_since(&meter),
-        connections,
-        bytes_per_connection: None,
-    })
+async fn load(stage: &Rc<Stage>, target: &Target, options: &Options, actors: Vec<Actor>) -> Measured {
+    let tasks = engine::let_talk(stage, actors, options.rate);
+    sleep(options.warm_up()).await;
+    hold(options, target).await;
+    let before = target.usage();
+    let began = std::time::Instant::now();
+    stage.figures.borrow_mut().measuring = true;
+    sleep(options.measured()).await;
+    stage.figures.borrow_mut().measuring = false;
+    let (took, after) = (began.elapsed(), target.usage());
+    hold(options, target).await;
+    stage.land().await;
+    tasks.iter().for_each(tokio::task::AbortHandle::abort);
+    Measured::of(&stage.figures.borrow(), took, &before, &after)
 }
 
-fn scenario_name(scenario: Scenario) -> String {
-    format!("{scenario:?}")
+async fn idle(
+    stage: &Rc<Stage>,
+    target: &Target,
+    options: &Options,
+    mut actors: Vec<Actor>,
+    empty: &Snapshot,
+) -> Measured {
+    let connections = actors.len();
+    sleep(options.warm_up()).await;
+    hold(options, target).await;
+    let before = target.usage();
+    sleep(options.measured()).await;
+    let after = target.usage();
+    engine::ping_all(stage, &mut actors).await;
+    let mut measured = Measured::of(&stage.figures.borrow(), options.measured(), &before, &after);
+    measured.memory = Some(memory(empty, &after, connections));
+    measured
 }
 
-fn user(index: usize) -> String {
-    format!("user{index}")
-}
-
-fn is_fan_out(options: &Options) -> bool {
-    matches!(options.scenario, Scenario::Fanout | Scenario::FanoutVolatile)
-}
-
-fn is_volatile(options: &Options) -> bool {
-    matches!(options.scenario, Scenario::P2pVolatile | Scenario::FanoutVolatile)
-}
-
-/// How often one message has to arrive.
-fn arrivals_per_message(options: &Options) -> u64 {
-    match options.scenario {
-        Scenario::Fanout | Scenario::FanoutVolatile => options.members as u64,
-        Scenario::P2p | Scenario::P2pVolatile => 1,
-        Scenario::Append | Scenario::Idle => 0,
-    }
-}
-
-/// Who connects, readers first: whoever is sent to has to have logged in.
-fn plans(options: &Options) -> Vec<Plan> {
-    let plan = |index: usize, sends: Sends| Plan {
-        index,
-        sends,
-        volatile: is_volatile(options),
-        in_flight: options.in_flight,
-        size: options.size,
+fn memory(empty: &Snapshot, full: &Snapshot, connections: usize) -> Memory {
+    let resident = |snapshot: &Snapshot| -> BTreeMap<String, u64> {
+        snapshot.processes.iter().map(|(part, usage)| (part.to_string(), usage.resident)).collect()
     };
-    let readers = match options.scenario {
-        _ if is_fan_out(options) => options.members,
-        Scenario::Append => 0,
-        _ => options.connections.saturating_sub(options.senders).max(1),
+    let of_msg_servers = |snapshot: &Snapshot| -> u64 {
+        let msg_servers =
+            snapshot.processes.iter().filter(|(part, _)| part.role() == testbed::Role::MsgServer);
+        msg_servers.map(|(_, usage)| usage.resident).sum()
     };
-    let senders = if is_fan_out(options) { 1 } else { options.senders };
-    let sends = |sender: usize| match options.scenario {
-        _ if is_fan_out(options) => Sends::Topic("bench".to_owned()),
-        Scenario::Append => Sends::Topic(format!("bench{sender}")),
-        // Every sender goes through all readers, each beginning at another one.
-        _ => Sends::Users((0..readers).map(|reader| user((reader + sender * 7919) % readers)).collect()),
-    };
-    let reading = (0..readers).map(|index| plan(index, Sends::Nothing));
-    let sending = (0..senders).map(|sender| plan(readers + sender, sends(sender)));
-    reading.chain(sending).collect()
+    let grown = of_msg_servers(full).saturating_sub(of_msg_servers(empty));
+    let all = |snapshot: &Snapshot| -> u64 { snapshot.processes.values().map(|usage| usage.resident).sum() };
+    Memory {
+        resident_empty: resident(empty),
+        resident_full: resident(full),
+        msg_server_bytes_per_connection: grown as f64 / connections.max(1) as f64,
+        mesh_bytes_per_connection: all(full).saturating_sub(all(empty)) as f64 / connections.max(1) as f64,
+    }
 }
 
-async fn connect(options: &Options, target: &Target, plan: &Plan) -> anyhow::Result<Connection> {
-    let mut connection = Connection::login(target.address(plan.index), &user(plan.index)).await?;
-    connection.resume().await?;
-    match &plan.sends {
-        Sends::Topic(topic) if options.scenario == Scenario::Append => {
-            // The creator must not read what it sends to: its own sends are not pushed to it.
-            connection.topic(name::CREATE_TOPIC, topic, false).await?;
-        }
-        Sends::Topic(topic) => connection.topic(name::JOIN_TOPIC, topic, false).await?,
-        Sends::Nothing if is_fan_out(options) => {
-            let command = if plan.index == 0 { name::CREATE_TOPIC } else { name::JOIN_TOPIC };
-            connection.topic(command, "bench", is_volatile(options)).await?;
-        }
-        _ => {}
+/// Waits for a line on the terminal, while a profiler is attached.
+async fn hold(options: &Options, target: &Target) {
+    if !options.hold {
+        return;
     }
-    Ok(connection)
-}
-
-/// Waits until everything that was answered has arrived as often as it must.
-async fn settle(shared: &Shared, arrivals: u64) -> anyhow::Result<()> {
-    let deadline = Instant::now() + ARRIVE_WITHIN;
-    let mut last = None;
-    loop {
-        if let Some(wrong) = shared.wrong.borrow().as_ref() {
-            bail!("the run is worth nothing: {wrong}");
-        }
-        let counts = (shared.answered.get(), shared.delivered.get());
-        let all = counts.1 == counts.0 * arrivals;
-        if all && last == Some(counts) {
-            return Ok(());
-        }
-        if Instant::now() > deadline {
-            bail!(
-                "{} messages were answered, and {} arrived instead of {}",
-                counts.0,
-                counts.1,
-                counts.0 * arrivals
-            );
-        }
-        last = Some(counts);
-        tokio::time::sleep(Duration::from_millis(200)).await;
+    for (part, pid) in target.pids() {
+        eprintln!("{part}: process {pid}");
     }
+    eprintln!("press Enter to go on");
+    // The load goes on meanwhile.
+    let _ = tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await;
+    sleep(Duration::from_millis(10)).await;
 }
