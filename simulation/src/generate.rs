@@ -121,7 +121,7 @@ fn put_managers(world: &World, dice: &mut Dice, urn: &mut Urn) {
         if at.gathered() > 0 {
             urn.put(100, Event::Commit { manager });
             if world.shape.weather == Weather::Stormy {
-                urn.put(8, Event::TornCommit { manager, writes: dice.between(0, 4) });
+                urn.put(25, Event::TornCommit { manager, writes: dice.between(0, 3) });
             }
         }
         if at.answers() > 0 {
@@ -148,7 +148,7 @@ fn put_breaks(world: &World, dice: &mut Dice, urn: &mut Urn) {
 fn put_deaths(world: &World, dice: &mut Dice, urn: &mut Urn) {
     let alive: Vec<Node> = world.processes().into_iter().filter(|node| world.is_alive(*node)).collect();
     if let Some(node) = dice.one_of(&alive) {
-        urn.put(5, Event::Kill { node: *node, keep: dice.between(0, 16) });
+        urn.put(8, Event::Kill { node: *node, keep: dice.between(0, 16) });
     }
     let manager = dice.between(0, world.shape.managers - 1);
     urn.put(3, Event::Busy { manager, busy: dice.percent(30) });

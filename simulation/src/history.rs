@@ -31,7 +31,7 @@ pub struct Outcome {
     pub broken: Vec<String>,
     /// Messages that were stored, in all logs.
     pub stored: u64,
-    /// Whether everybody had everything before the slow question was asked.
+    /// Whether everybody has to have everything before the slow question is asked.
     pub prompt: bool,
     /// What happened, line by line, where it was written down.
     pub trace: Vec<String>,
@@ -79,10 +79,10 @@ fn finish(mut world: World) -> Outcome {
     world.heal();
     world.rest();
     let late = check::late(&world);
-    let prompt = late.is_empty();
     let mut broken = Vec::new();
     // Where there is no router, or nobody is left to publish something, the slow question alone is promised to help.
-    if world.shape.ending == Ending::Healed && world.shape.routers > 0 && !world.orphans {
+    let prompt = world.shape.ending == Ending::Healed && world.shape.routers > 0 && !world.orphans;
+    if prompt {
         broken.extend(late.into_iter().map(|late| format!("before the slow question, {late}")));
     }
     world.ask_slowly();

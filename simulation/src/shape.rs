@@ -82,7 +82,7 @@ impl Shape {
             3..6 => Weather::Windy,
             _ => Weather::Stormy,
         };
-        let longest = *dice.one_of(&[100, 200, 400]).unwrap_or(&200);
+        let longest = *dice.one_of(&[50, 100, 200, 400]).unwrap_or(&200);
         let length = 60 + dice.below(longest);
         Ok(Self {
             msg_servers: dice.between(2, 3),
