@@ -16,9 +16,13 @@ async fn a_draining_msg_server_tells_its_clients_and_is_handed_out_no_more() {
     let began = Instant::now();
     mesh.terminate(Part::MsgServer(1));
     assert_eq!(newer.disconnected().await, Some(1000));
+    let (other, gateway) = (mesh.msg_server_addr(0).to_string(), mesh.gateway_addr());
+    eventually("the gateway has heard of it", async || {
+        (NewClient::ask_gateway(gateway).await["Addr"] == other).then_some(())
+    })
+    .await;
     for _ in 0..10 {
-        let told = NewClient::ask_gateway(mesh.gateway_addr()).await;
-        assert_eq!(told["Addr"], mesh.msg_server_addr(0).to_string());
+        assert_eq!(NewClient::ask_gateway(gateway).await["Addr"], other);
     }
     old.closed_silently().await;
     let ended = mesh.ended(Part::MsgServer(1)).await;
@@ -106,10 +110,14 @@ async fn a_manager_that_is_exchanged_loses_no_append() {
 
 #[tokio::test]
 async fn a_second_signal_ends_a_process_at_once() {
-    let mesh = Mesh::builder().set(Role::MsgServer, "DrainSeconds", 3600).start().await;
-    // Its append waits for a manager that does not answer: so the drain waits too.
+    let mesh = Mesh::builder()
+        .set(Role::MsgServer, "DrainSeconds", 3600)
+        .set(Role::MsgServer, "AppendTimeout", 600)
+        .start()
+        .await;
+    // Its append waits for a manager: so the drain waits too.
     let mut amy = NewClient::attach(mesh.msg_server_addr(1), "amy").await;
-    mesh.pause(Part::Manager(0));
+    mesh.kill(Part::Manager(0)).await;
     amy.send_with("SEND_MESSAGE_P2P", &["amy", "hi"], json!({"MsgId": "m1"})).await;
     eventually("the append is under way", async || {
         (mesh.figure(Part::MsgServer(1), "UnansweredAppends").await > 0).then_some(())

@@ -1,18 +1,18 @@
 //! Who does not read is disconnected, told why, and loses nothing; nobody else notices.
 
 use serde_json::{Value, json};
-use testbed::{Mesh, NewClient, Part, Role, eventually};
+use testbed::{Builder, Mesh, NewClient, Part, Role, eventually};
 
 /// More than the socket buffers of both ends take.
 const COUNT: usize = 2_500;
 const BODY: usize = 8_000;
 
-async fn mesh() -> Mesh {
-    Mesh::builder()
-        .set(Role::MsgServer, "MaxFrameBytes", 16 * 1024)
-        .set(Role::MsgServer, "SessionQueueBytes", 64 * 1024)
-        .start()
-        .await
+fn mesh() -> Builder {
+    Mesh::builder().set(Role::MsgServer, "MaxFrameBytes", 16 * 1024).set(
+        Role::MsgServer,
+        "SessionQueueBytes",
+        64 * 1024,
+    )
 }
 
 /// Sends `COUNT` large messages to the topic, as fast as they are stored.
@@ -49,7 +49,7 @@ async fn read(client: &mut NewClient, mut last: u64) -> (u64, Option<Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_disconnected_and_resumes_without_loss_and_others_are_not_disturbed() {
-    let mesh = mesh().await;
+    let mesh = mesh().start().await;
     let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
     amy.ok("CREATE_TOPIC", &["flood"]).await;
     let mut slow = NewClient::attach(mesh.msg_server_addr(1), "slow").await;
@@ -77,7 +77,10 @@ async fn a_slow_reader_is_disconnected_and_resumes_without_loss_and_others_are_n
 
 #[tokio::test]
 async fn a_reader_that_never_reads_again_is_let_go() {
-    let mesh = mesh().await;
+    // At once where what it does not read is pushed; where it is read in pages for it, when it was silent for long enough.
+    let expiring =
+        mesh().set(Role::MsgServer, "Expire", 3).set(Role::MsgServer, "ScanDeadSessionTimeout", 0.5);
+    let mesh = expiring.start().await;
     let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
     amy.ok("CREATE_TOPIC", &["flood"]).await;
     let mut stuck = NewClient::attach(mesh.msg_server_addr(1), "stuck").await;

@@ -119,7 +119,7 @@ impl Builder {
         self
     }
 
-    /// Leaves the addresses in the given files as they are.
+    /// Leaves the addresses in the given files as they are: one such mesh runs at a time, others of tests wait for it.
     pub fn keep_addresses(mut self) -> Self {
         self.addresses_of_files = true;
         self
@@ -131,6 +131,9 @@ impl Builder {
         let folder =
             tempfile::Builder::new().prefix("shoal-testbed-").tempdir().expect("a folder for the mesh");
         let mut ports = Ports::new();
+        if self.addresses_of_files {
+            ports.take_named();
+        }
         let addresses: BTreeMap<Part, SocketAddr> = self
             .parts()
             .map(|part| (part, SocketAddr::from((Ipv4Addr::LOCALHOST, self.port(part, &mut ports)))))

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitStatus;
 use std::sync::{Mutex, MutexGuard};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
@@ -15,7 +16,7 @@ use crate::health::{self, Health};
 use crate::part::{Part, Role};
 use crate::ports::Ports;
 use crate::process::{Process, end_of};
-use crate::wait::eventually;
+use crate::wait::{PATIENCE, eventually};
 
 /// Of each process's log, so many of the newest lines are printed when a test fails.
 const LOG_LINES: usize = 60;
@@ -110,9 +111,18 @@ impl Mesh {
         self.process(part).is_running()
     }
 
-    /// Stops a process in its tracks (SIGSTOP).
+    /// Stops a process in its tracks (SIGSTOP); returns when all of its threads stand still, which is at once.
+    ///
+    /// # Panics
+    /// If they do not.
     pub fn pause(&self, part: Part) {
-        self.process(part).signal(Signal::STOP);
+        let process = &mut *self.process(part);
+        process.signal(Signal::STOP);
+        let deadline = Instant::now() + PATIENCE;
+        while !process.stands_still() {
+            assert!(Instant::now() < deadline, "{part} does not stand still");
+            std::thread::yield_now();
+        }
     }
 
     /// Lets a paused process go on (SIGCONT).

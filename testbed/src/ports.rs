@@ -6,6 +6,7 @@
 
 use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
 
 const FIRST: u16 = 10_240;
 const BLOCK: u16 = 32;
@@ -36,9 +37,15 @@ impl Ports {
         }
     }
 
+    /// Waits until no other mesh of tests uses the ports that config files name, and keeps them until this one ends.
+    pub fn take_named(&mut self) {
+        let file = File::create(folder().join("named")).expect("a lock file for ports");
+        file.lock().expect("a lock on a file");
+        self.blocks.push(file);
+    }
+
     fn take_block(&mut self) {
-        let folder = std::env::temp_dir().join("shoal-testbed-ports");
-        fs::create_dir_all(&folder).expect("a folder for the locks of ports");
+        let folder = folder();
         // Each process begins elsewhere, so that they seldom meet.
         let start = (std::process::id() % u32::from(BLOCKS)) as u16;
         for block in (0..BLOCKS).map(|step| (start + step) % BLOCKS) {
@@ -52,4 +59,10 @@ impl Ports {
         }
         panic!("all {BLOCKS} blocks of ports are taken");
     }
+}
+
+fn folder() -> PathBuf {
+    let folder = std::env::temp_dir().join("shoal-testbed-ports");
+    fs::create_dir_all(&folder).expect("a folder for the locks of ports");
+    folder
 }

@@ -88,6 +88,17 @@ impl Process {
         }
     }
 
+    /// Whether every thread of it is stopped by a signal.
+    pub fn stands_still(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return false };
+        threads.flatten().all(|thread| {
+            // After the program's name, in parentheses, comes the state.
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            stat.rsplit(") ").next().is_some_and(|rest| rest.starts_with('T'))
+        })
+    }
+
     /// How it ended, once it has; it is not running after that.
     pub fn ended(&mut self) -> Option<ExitStatus> {
         let ended = self.child.as_mut()?.try_wait().expect("a child can be waited for");
