@@ -66,6 +66,11 @@ pub enum Event {
         /// Begins.
         busy: bool,
     },
+    /// A manager begins to drain: it answers what it has taken, and takes nothing more.
+    Drain {
+        /// Which.
+        manager: u8,
+    },
     /// A process is killed.
     Kill {
         /// Which.
@@ -133,6 +138,7 @@ impl fmt::Display for Event {
             Self::Busy { manager, busy } => {
                 write!(f, "M{manager} is {}", if *busy { "too busy" } else { "free again" })
             }
+            Self::Drain { manager } => write!(f, "M{manager} drains"),
             Self::Kill { node, keep } => write!(f, "{node} is killed ({keep}/16 of what it sent arrives)"),
             Self::Start { node } => write!(f, "{node} starts"),
             Self::Break { dialer, server, keep } => {

@@ -118,6 +118,9 @@ fn put_clients(world: &World, dice: &mut Dice, urn: &mut Urn) {
 fn put_managers(world: &World, dice: &mut Dice, urn: &mut Urn) {
     for manager in 0..world.shape.managers {
         let Some(at) = world.manager(manager) else { continue };
+        if at.is_draining() && at.gathered() + at.answers() == 0 {
+            urn.put(20, Event::Kill { node: Node::Manager(manager), keep: 16 });
+        }
         if at.gathered() > 0 {
             urn.put(100, Event::Commit { manager });
             if world.shape.weather == Weather::Stormy {
@@ -151,5 +154,6 @@ fn put_deaths(world: &World, dice: &mut Dice, urn: &mut Urn) {
         urn.put(8, Event::Kill { node: *node, keep: dice.between(0, 16) });
     }
     let manager = dice.between(0, world.shape.managers - 1);
+    urn.put(2, Event::Drain { manager });
     urn.put(3, Event::Busy { manager, busy: dice.percent(30) });
 }

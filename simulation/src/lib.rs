@@ -3,7 +3,7 @@
 //!
 //! What decides in Shoal has no sockets, tasks or clocks. Here all of it runs in one thread, without any: the msg_server's
 //! feeds, roster and unanswered appends, the router's directory and standing, the manager's edge, answers and stamps, the model
-//! store, ownership, and the mesh's own frames as their bytes. [`role`] joins them as the shells of the real processes do.
+//! store, ownership, and the mesh's own frames as their bytes. `role` joins them as the shells of the real processes do.
 //!
 //! A [`history`] is random, and wholly decided by its seed. In its end the faults stop, and without anybody reconnecting who is
 //! connected:
@@ -28,7 +28,7 @@ mod message;
 mod net;
 mod node;
 pub mod planted;
-pub mod role;
+mod role;
 mod settle;
 mod shape;
 mod world;

@@ -49,6 +49,8 @@ pub enum Request {
         id: String,
         /// Where to.
         to: Target,
+        /// Bytes that it has besides its text.
+        ballast: usize,
     },
 }
 
@@ -147,8 +149,8 @@ impl fmt::Display for Request {
                 write!(f, "resume")?;
                 positions.iter().try_for_each(|(log, version)| write!(f, " {log} after {version}"))
             }
-            Self::Send { seq, id, to: Target::User(user) } => write!(f, "send #{seq} to {user}: {id}"),
-            Self::Send { seq, id, to: Target::Topic(log) } => write!(f, "send #{seq} to {log}: {id}"),
+            Self::Send { seq, id, to: Target::User(user), .. } => write!(f, "send #{seq} to {user}: {id}"),
+            Self::Send { seq, id, to: Target::Topic(log), .. } => write!(f, "send #{seq} to {log}: {id}"),
         }
     }
 }

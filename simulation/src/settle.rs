@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::event::Event;
 use crate::node::Node;
+use crate::role::manager::Manager;
 use crate::shape::Ending;
 use crate::world::World;
 
@@ -18,8 +19,17 @@ impl World {
         self.healed_at = Some(self.net.now());
         self.free_managers();
         self.drain_managers();
+        for manager in 0..self.shape.managers {
+            if self.manager(manager).is_some_and(Manager::is_draining) {
+                self.apply(&Event::Kill { node: Node::Manager(manager), keep: 16 });
+            }
+        }
         for node in self.processes() {
-            let gone = self.shape.ending == Ending::RoutersGone && matches!(node, Node::Router(_));
+            let gone = match self.shape.ending {
+                Ending::Healed => false,
+                Ending::OneRouterGone => node == Node::Router(0),
+                Ending::RoutersGone => matches!(node, Node::Router(_)),
+            };
             if gone {
                 self.apply(&Event::Kill { node, keep: 0 });
             } else if !self.is_alive(node) {

@@ -24,6 +24,9 @@ pub struct Shape {
     pub weather: Weather,
     /// How much is said, against all else that happens.
     pub talk: usize,
+    /// Bytes that every message has besides its text: where they are many, few early entries fit into a feed's memory, and few
+    /// entries into a page.
+    pub ballast: usize,
     /// How often clients leave.
     pub restlessness: usize,
     /// How many events there are before everything is healed.
@@ -65,6 +68,8 @@ pub enum Weather {
 pub enum Ending {
     /// Everything runs and is linked again.
     Healed,
+    /// As before, but one router is dead and stays so: what was lost in it is found by the slow question at the latest.
+    OneRouterGone,
     /// As before, but the routers are dead and stay so: only the slow question is left.
     RoutersGone,
 }
@@ -82,6 +87,11 @@ impl Shape {
             3..6 => Weather::Windy,
             _ => Weather::Stormy,
         };
+        let ending = match dice.below(100) {
+            0..10 if weather != Weather::Calm => Ending::RoutersGone,
+            10..25 if weather != Weather::Calm => Ending::OneRouterGone,
+            _ => Ending::Healed,
+        };
         let longest = *dice.one_of(&[50, 100, 200, 400]).unwrap_or(&200);
         let length = 60 + dice.below(longest);
         Ok(Self {
@@ -92,15 +102,12 @@ impl Shape {
             topics: topics(dice, &users)?,
             weather,
             talk: *dice.one_of(&[6, 15, 40]).unwrap_or(&15),
+            ballast: if dice.percent(3) { 400 << 10 } else { 0 },
             restlessness: *dice.one_of(&[1, 3, 10]).unwrap_or(&3),
             length,
             warm: dice.percent(80),
             asks_slowly: dice.percent(15),
-            ending: if weather != Weather::Calm && dice.percent(15) {
-                Ending::RoutersGone
-            } else {
-                Ending::Healed
-            },
+            ending,
         })
     }
 

@@ -126,6 +126,11 @@ impl World {
                     manager.set_busy(busy);
                 }
             }
+            Event::Drain { manager } => {
+                if let Some(Some(manager)) = self.managers.get_mut(usize::from(manager)) {
+                    manager.drain();
+                }
+            }
             Event::Kill { node, keep } => self.kill(node, keep),
             Event::Start { node } => self.start(node),
             Event::Break { dialer, server, keep } => {
@@ -212,7 +217,7 @@ impl World {
     fn commit(&mut self, number: u8) {
         if let Some(Some(manager)) = self.managers.get_mut(usize::from(number)) {
             let net = &self.net;
-            self.orphans |= manager.waiting_links().keys().any(|link| net.is_orphaned(*link));
+            self.orphans |= manager.waiting_links().iter().any(|link| net.is_orphaned(*link));
             manager.commit();
         }
     }
@@ -388,5 +393,9 @@ fn clients(shape: &Shape) -> Vec<Client> {
         [LogName::inbox(&person.user)].into_iter().chain(topics)
     };
     let numbered = shape.clients.iter().zip(0u8..);
-    numbered.map(|(person, number)| Client::new(Node::Client(number), person.clone(), logs(person))).collect()
+    numbered
+        .map(|(person, number)| {
+            Client::new(Node::Client(number), person.clone(), logs(person), shape.ballast)
+        })
+        .collect()
 }

@@ -18,6 +18,9 @@ use protocol::ids::Version;
 /// Bytes of entries that may wait for those before them; what comes on top is read from the log later.
 const EARLY_BYTES: usize = 1024 * 1024;
 
+/// Own entries that are remembered for a reader that does not get to them; of what is beyond, the oldest are pushed to it.
+const MOST_OWN: usize = 4096;
+
 /// What a feed wants done.
 pub trait Steps<R> {
     /// Hand the entry to the reader.
@@ -59,22 +62,16 @@ pub struct Feed<R> {
     behind_since: Option<Instant>,
     /// A read for the feed is under way.
     reading: bool,
-    early: BTreeMap<Version, Early<R>>,
+    early: BTreeMap<Version, Entry>,
     early_bytes: usize,
     readers: Vec<Reader<R>>,
-}
-
-#[derive(Debug)]
-struct Early<R> {
-    entry: Entry,
-    origin: Option<R>,
 }
 
 #[derive(Debug)]
 struct Reader<R> {
     id: R,
     place: Place,
-    /// Its own entries that were answered while it is behind: the page that has one leaves it out.
+    /// Its own entries that were answered and that it has not come to: the answer was their delivery.
     own: BTreeSet<Version>,
 }
 
@@ -164,7 +161,7 @@ impl<R: Clone + PartialEq> Feed<R> {
         for reader in &mut self.readers {
             match reader.place {
                 Place::NotYet => {}
-                Place::AtHead => reader.place = Place::Level(head),
+                Place::AtHead => reader.stand_at(head),
                 Place::Level(at) | Place::Behind(at) => reader.start(at, head, steps),
             }
         }
@@ -182,11 +179,11 @@ impl<R: Clone + PartialEq> Feed<R> {
             // A repeat; or our own append, read from the log before its answer came.
             Some(position) if version <= position => {}
             Some(position) if version == position.next() => {
-                self.hand_on(&entry, origin.as_ref(), steps);
+                self.hand_on(&entry, steps);
                 self.drain_early(now, steps);
             }
             _ => {
-                self.keep_early(entry, origin);
+                self.keep_early(entry);
                 self.learn(version, now, steps);
             }
         }
@@ -218,8 +215,7 @@ impl<R: Clone + PartialEq> Feed<R> {
             if entry.version > position.next() {
                 self.skip_to(Version(entry.version.0 - 1), steps);
             }
-            let origin = self.early.get(&entry.version).and_then(|early| early.origin.clone());
-            self.hand_on(entry, origin.as_ref(), steps);
+            self.hand_on(entry, steps);
         }
         self.known = self.known.max(head);
         self.drain_early(now, steps);
@@ -300,12 +296,12 @@ impl<R: Clone + PartialEq> Feed<R> {
         self.position
     }
 
-    fn hand_on(&mut self, entry: &Entry, origin: Option<&R>, steps: &mut impl Steps<R>) {
+    fn hand_on(&mut self, entry: &Entry, steps: &mut impl Steps<R>) {
         self.position = Some(entry.version);
         for reader in &mut self.readers {
             if reader.place == Place::Level(Version(entry.version.0 - 1)) {
                 reader.place = Place::Level(entry.version);
-                if origin != Some(&reader.id) {
+                if !reader.own.remove(&entry.version) {
                     steps.push(&reader.id, entry);
                 }
             }
@@ -319,7 +315,7 @@ impl<R: Clone + PartialEq> Feed<R> {
                 && at < upto
             {
                 steps.gap(&reader.id, at, upto);
-                reader.place = Place::Level(upto);
+                reader.stand_at(upto);
             }
         }
     }
@@ -330,28 +326,20 @@ impl<R: Clone + PartialEq> Feed<R> {
                 break;
             }
             let early = first.remove();
-            self.early_bytes -= early.entry.weight();
-            if early.entry.version > position {
-                self.hand_on(&early.entry, early.origin.as_ref(), steps);
+            self.early_bytes -= early.weight();
+            if early.version > position {
+                self.hand_on(&early, steps);
             }
         }
         self.behind_since = None;
         self.learn(self.known, now, steps);
     }
 
-    fn keep_early(&mut self, entry: Entry, origin: Option<R>) {
-        if let Some(kept) = self.early.get_mut(&entry.version) {
-            // It came twice, by a router and as an answer, or as two answers to sessions of which the earlier is gone.
-            let reads = |id: &R| self.readers.iter().any(|reader| reader.id == *id);
-            if kept.origin.is_none() || origin.as_ref().is_some_and(reads) {
-                kept.origin = origin;
-            }
-            return;
-        }
+    fn keep_early(&mut self, entry: Entry) {
         let weight = entry.weight();
-        if self.early_bytes + weight <= EARLY_BYTES {
+        if self.early_bytes + weight <= EARLY_BYTES && !self.early.contains_key(&entry.version) {
             self.early_bytes += weight;
-            self.early.insert(entry.version, Early { entry, origin });
+            self.early.insert(entry.version, entry);
         }
     }
 
@@ -381,17 +369,28 @@ impl<R: Clone> Reader<R> {
             self.place = Place::Behind(at);
             steps.read(Whom::Reader(self.id.clone()), at);
         } else {
-            self.place = Place::Level(at);
-            self.own.clear();
+            self.stand_at(at);
         }
     }
 
-    /// An entry of its own was answered: if it is behind, a page has that later.
+    /// Has everything up to there, and is level.
+    fn stand_at(&mut self, at: Version) {
+        self.place = Place::Level(at);
+        self.own = self.own.split_off(&at.next());
+    }
+
+    /// An entry of its own was answered: it is left out when it comes.
     fn sent(&mut self, version: Version) {
-        if let Place::Behind(at) = self.place
-            && at < version
-        {
+        let at = match self.place {
+            Place::NotYet => return,
+            Place::AtHead => Version::ZERO,
+            Place::Level(at) | Place::Behind(at) => at,
+        };
+        if at < version {
             self.own.insert(version);
+        }
+        if self.own.len() > MOST_OWN {
+            self.own.pop_first();
         }
     }
 }

@@ -20,6 +20,8 @@ use crate::shape::Person;
 pub struct Client {
     node: Node,
     person: Person,
+    /// Bytes that its messages have besides their text.
+    ballast: usize,
     /// Whether it wants to be connected.
     pub wants_to_be_online: bool,
     connection: Option<Connection>,
@@ -57,9 +59,17 @@ pub struct Progress {
 
 impl Client {
     /// One that is away, and reads these logs.
-    pub fn new(node: Node, person: Person, logs: impl IntoIterator<Item = LogName>) -> Self {
+    pub fn new(node: Node, person: Person, logs: impl IntoIterator<Item = LogName>, ballast: usize) -> Self {
         let logs = logs.into_iter().map(|log| (log, Progress::default())).collect();
-        Self { node, person, wants_to_be_online: false, connection: None, logs, unanswered: Vec::new() }
+        Self {
+            node,
+            person,
+            ballast,
+            wants_to_be_online: false,
+            connection: None,
+            logs,
+            unanswered: Vec::new(),
+        }
     }
 
     /// Its logs, and where it is in them.
@@ -137,7 +147,7 @@ impl Client {
         connection.asked += 1;
         connection.requests.insert(connection.asked, id.clone());
         ledger.sent(&id, connection.link, net.now());
-        let send = Request::Send { seq: connection.asked, id, to };
+        let send = Request::Send { seq: connection.asked, id, to, ballast: self.ballast };
         net.send(self.node, connection.link, Message::Request(send));
     }
 

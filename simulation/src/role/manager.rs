@@ -1,6 +1,6 @@
 //! A manager: the real edge, answers and stamps before the model store, whose content survives whoever dies.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +41,7 @@ pub struct Manager {
     /// What is committed or read, and not answered.
     answers: VecDeque<(LinkId, Bytes)>,
     busy: bool,
+    draining: bool,
     alarms: Alarms<()>,
     rewritten: u64,
     /// Whether it ever refused something as too much: what came after that may have been stored before what was refused.
@@ -61,6 +62,7 @@ impl Manager {
             gathered: VecDeque::new(),
             answers: VecDeque::new(),
             busy: false,
+            draining: false,
             alarms,
             rewritten: 0,
             was_too_busy: false,
@@ -98,6 +100,7 @@ impl Manager {
 
     fn gather(&mut self, link: LinkId, append: &link::Append<'_>, net: &Net) {
         match edge::check(append) {
+            _ if self.draining => self.refuse(link, append.ask, ErrorCode::Draining),
             _ if self.busy => {
                 self.was_too_busy = true;
                 self.refuse(link, append.ask, ErrorCode::Busy);
@@ -142,9 +145,24 @@ impl Manager {
         self.busy = busy;
     }
 
+    /// From now on it takes nothing more.
+    pub fn drain(&mut self) {
+        self.draining = true;
+    }
+
+    /// Whether it drains.
+    pub fn is_draining(&self) -> bool {
+        self.draining
+    }
+
     /// How many appends wait to be committed.
     pub fn gathered(&self) -> usize {
         self.gathered.len()
+    }
+
+    /// Links whose appends wait to be committed.
+    pub fn waiting_links(&self) -> BTreeSet<LinkId> {
+        self.gathered.iter().map(|(link, ..)| *link).collect()
     }
 
     /// How many answers wait to be sent.
@@ -178,6 +196,9 @@ impl Manager {
         let refuse = |code: ErrorCode| {
             Frame::Page(Page { ask: read.ask, refused: code.number(), ..Page::default() }).to_bytes()
         };
+        if self.draining {
+            return refuse(ErrorCode::Draining);
+        }
         let Ok(log) = LogName::new(read.log) else { return refuse(ErrorCode::BadRequest) };
         if let Some(code) = read.reader.and_then(|reader| self.objection(&log, reader)) {
             return refuse(code);
@@ -218,6 +239,7 @@ impl Manager {
     fn reply(&mut self, request: Request, net: &Net) -> Reply {
         let failed = || Reply::refused(ErrorCode::StoreFailed);
         match request {
+            _ if self.draining => Reply::refused(ErrorCode::Draining),
             Request::Login { user, device } => match self.store.log_in(user, device).now_or_never() {
                 Some(Ok(found)) => {
                     let stamp = self.stamps.next(net.now().as_micros() as u64);
@@ -270,17 +292,5 @@ fn put<T: IntoStored>(
         Some(Err(error)) => answers::put_error(frame, ask, &error),
         // The model store answers at once.
         None => {}
-    }
-}
-
-/// Which links have something gathered or unanswered: for a manager that dies, all of it is lost.
-impl Manager {
-    /// Links whose appends wait to be committed.
-    pub fn waiting_links(&self) -> BTreeMap<LinkId, usize> {
-        let mut links = BTreeMap::new();
-        for (link, ..) in &self.gathered {
-            *links.entry(*link).or_default() += 1;
-        }
-        links
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh::link::LinkId;
 use msg_server::append::pending::{Outgoing, Unanswered};
+use protocol::code::ErrorCode;
 use protocol::content::{Content, Entry};
 use protocol::event::Stored as Certain;
 use protocol::ids::{LogName, Time, Version};
@@ -27,17 +28,28 @@ pub struct Origin {
     content: Bytes,
 }
 
+/// What a client wants stored.
+pub struct Said {
+    pub(super) seq: u64,
+    pub(super) id: String,
+    pub(super) to: Target,
+    pub(super) ballast: usize,
+}
+
 impl MsgServer {
-    pub(super) fn send(&mut self, session: LinkId, seq: u64, id: &str, to: &Target, net: &mut Net) {
+    pub(super) fn send(&mut self, session: LinkId, said: Said, net: &mut Net) {
+        let Said { seq, id, to, ballast } = said;
         let Some(sender) = self.sessions.get(&session) else { return };
-        let (log, peer, recipient) = match to {
+        let (log, peer, recipient) = match &to {
             Target::Topic(log) => (log.clone(), None, None),
             Target::User(user) => {
                 let peer = (*user != sender.user).then(|| LogName::inbox(user));
                 (sender.inbox.clone(), peer, Some(user.as_str()))
             }
         };
-        let content = Content::text(sender.user.as_str(), id, recipient, id).to_bytes();
+        let text = Content::text(sender.user.as_str(), &id, recipient, &id);
+        let ballast = (ballast > 0).then(|| "x".repeat(ballast));
+        let content = Content { content_type: ballast.as_deref(), ..text }.to_bytes();
         self.submitted += 1;
         let ask = self.submitted;
         let append = Append { ask, log: log.as_str(), pair: recipient.is_some(), content: &content };
@@ -70,6 +82,9 @@ impl MsgServer {
                 if let Some(append) = self.pending.answered(appended.ask) {
                     self.stored(append, stored, net);
                 }
+            }
+            Outcome::Refused { code, .. } if code == ErrorCode::Draining.number() => {
+                self.manager_leaves(link, net)
             }
             Outcome::Refused { stored, .. } if believed => {
                 if let Some(append) = self.pending.answered(appended.ask) {

@@ -50,13 +50,18 @@ impl MsgServer {
     }
 
     pub(super) fn link_ended(&mut self, id: LinkId, net: &mut Net) {
+        self.manager_leaves(id, net);
+        let confirmed = self.roster.unsubscribe(id);
+        self.confirmed(confirmed, net);
+    }
+
+    /// A manager's link ended, or it drains: what it has not answered goes to whoever owns the log next.
+    pub(super) fn manager_leaves(&mut self, id: LinkId, net: &mut Net) {
         if self.managers.iter().any(|manager| manager.link == id) {
             self.managers.retain(|manager| manager.link != id);
             self.fail_questions_of(id, net);
             self.managers_changed(net);
         }
-        let confirmed = self.roster.unsubscribe(id);
-        self.confirmed(confirmed, net);
     }
 
     fn managers_changed(&mut self, net: &mut Net) {

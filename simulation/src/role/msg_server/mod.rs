@@ -16,7 +16,7 @@ use msg_server::links::roster::Roster;
 use protocol::ids::LogName;
 use protocol::link::Frame;
 
-use self::appends::Origin;
+use self::appends::{Origin, Said};
 use self::links::Link;
 use self::login::Session;
 use self::questions::Question;
@@ -143,7 +143,7 @@ impl MsgServer {
         match request {
             Request::Login { user, device } => self.log_in(link, user, device, net),
             Request::Resume(positions) => self.resume(link, positions, net),
-            Request::Send { seq, id, to } => self.send(link, seq, &id, &to, net),
+            Request::Send { seq, id, to, ballast } => self.send(link, Said { seq, id, to, ballast }, net),
         }
     }
 
