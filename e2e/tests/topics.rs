@@ -173,3 +173,20 @@ async fn many_members_over_three_msg_servers_see_one_order() {
         assert_eq!(seen, wanted, "what m{n} saw");
     }
 }
+
+#[tokio::test]
+async fn who_leaves_and_joins_again_gets_each_message_once() {
+    let mesh = Mesh::builder().start().await;
+    let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
+    let mut bob = NewClient::attach(mesh.msg_server_addr(1), "bob").await;
+    amy.ok("CREATE_TOPIC", &["garden"]).await;
+    for round in 1..=5 {
+        assert_eq!(bob.ok("JOIN_TOPIC", &["garden"]).await["Head"], 2 * (round - 1));
+        amy.send_topic("garden", "here", &format!("h{round}")).await;
+        assert_eq!(bob.texts("t/garden", 1).await, ["here"]);
+        bob.ok("LEAVE_TOPIC", &["garden"]).await;
+        amy.send_topic("garden", "gone", &format!("g{round}")).await;
+        bob.fence().await;
+        assert_eq!(bob.pushed_meanwhile(), Vec::<Value>::new());
+    }
+}

@@ -28,15 +28,22 @@ impl Health {
 
 /// Asks for `path`; `None` where there is no answer in time.
 pub async fn ask(address: SocketAddr, path: &str) -> Option<Health> {
+    let (status, body) = http_get(address, path).await?;
+    Some(Health { status, report: serde_json::from_str(&body).ok()? })
+}
+
+/// The status and the body of a page that a process serves; `None` where there is no answer in time.
+pub async fn http_get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
     let answer = timeout(ANSWER_WITHIN, exchange(address, path)).await.ok()?.ok()?;
     let status = answer.strip_prefix("HTTP/1.1 ")?.get(..3)?.parse().ok()?;
-    let body = answer.split_once("\r\n\r\n")?.1;
-    Some(Health { status, report: serde_json::from_str(body).ok()? })
+    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
 }
 
 async fn exchange(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n").as_bytes()).await?;
+    stream
+        .write_all(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;
     Ok(String::from_utf8_lossy(&answer).into_owned())

@@ -39,7 +39,7 @@ mod wait;
 
 pub use builder::Builder;
 pub use client::{NewClient, OldClient, Wire, text};
-pub use health::Health;
+pub use health::{Health, http_get};
 pub use limits::raise_open_files;
 pub use mesh::Mesh;
 pub use part::{Part, Role};
