@@ -249,3 +249,65 @@ async fn after_everything_died_at_once_all_that_was_acked_is_there() {
     assert_eq!(amy.texts("t/garden", 50).await, wanted);
     assert_eq!(amy.send_p2p("bob", "49", "m49").await, 50, "what was sent before is known");
 }
+
+#[tokio::test]
+async fn of_two_logins_of_a_device_while_the_router_was_dead_the_later_one_stays() {
+    let mesh = Mesh::builder().start().await;
+    mesh.kill(Part::Router(0)).await;
+    let mut earlier = NewClient::login_as(mesh.msg_server_addr(0), "amy", "phone").await;
+    let mut later = NewClient::login_as(mesh.msg_server_addr(1), "amy", "phone").await;
+    let mut other = NewClient::login_as(mesh.msg_server_addr(0), "amy", "laptop").await;
+    earlier.fence().await;
+    mesh.start(Part::Router(0)).await;
+    assert_eq!(earlier.disconnected().await, Some(3000));
+    later.fence().await;
+    other.fence().await;
+}
+
+#[tokio::test]
+async fn a_membership_of_which_no_router_brought_news_is_found_out() {
+    let mesh = Mesh::builder().set(Role::MsgServer, "AskInterval", 0.5).start().await;
+    let mut bob = NewClient::attach(mesh.msg_server_addr(0), "bob").await;
+    bob.ok("CREATE_TOPIC", &["garden"]).await;
+    let mut laptop = NewClient::attach_as(mesh.msg_server_addr(1), "amy", "laptop", json!({})).await;
+    mesh.kill(Part::Router(0)).await;
+    let mut phone = NewClient::attach_as(mesh.msg_server_addr(0), "amy", "phone", json!({})).await;
+    phone.ok("JOIN_TOPIC", &["garden"]).await;
+    let mut sent = 0;
+    eventually("the laptop gets the topic too", async || {
+        sent += 1;
+        bob.send_topic("garden", "hi", &format!("m{sent}")).await;
+        laptop.fence().await;
+        (!laptop.pushed_meanwhile().is_empty()).then_some(())
+    })
+    .await;
+    phone.ok("LEAVE_TOPIC", &["garden"]).await;
+    eventually("and gets it no more", async || {
+        let refused =
+            laptop.request_with("SEND_MESSAGE_TOPIC", &["garden", "x"], json!({"MsgId": "x"})).await;
+        sent += 1;
+        bob.send_topic("garden", "hi", &format!("m{sent}")).await;
+        laptop.fence().await;
+        (refused["Code"] == 4003 && laptop.pushed_meanwhile().is_empty()).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn presence_is_right_again_after_the_router_was_exchanged() {
+    let mesh = Mesh::builder().start().await;
+    let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
+    let bob = NewClient::attach(mesh.msg_server_addr(1), "bob").await;
+    let carl = NewClient::attach(mesh.msg_server_addr(1), "carl").await;
+    amy.sees_online("bob").await;
+    mesh.kill(Part::Router(0)).await;
+    amy.refused(5005, "PRESENCE", &["bob"]).await;
+    drop(bob);
+    mesh.start(Part::Router(0)).await;
+    mesh.settled().await;
+    amy.sees_online("carl").await;
+    amy.sees_offline("bob").await;
+    drop(carl);
+    mesh.kill(Part::MsgServer(1)).await;
+    amy.sees_offline("carl").await;
+}

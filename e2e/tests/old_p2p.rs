@@ -272,3 +272,28 @@ async fn who_logs_in_and_sends_in_one_go_is_somebody_already() {
         amy.p2p("note", &id).await;
     }
 }
+
+#[tokio::test]
+async fn frames_come_in_crumbs_or_in_one_lump() {
+    let mesh = Mesh::builder().msg_servers(1).start().await;
+    let mut observer = observer(&mesh).await;
+    let frame =
+        |body: &str| [&u32::try_from(body.len()).unwrap_or(0).to_be_bytes(), body.as_bytes()].concat();
+    let login = frame(r#"{"CmdName":"SEND_CLIENT_ID","Args":["amy"]}"#);
+    let mut amy = OldClient::connect(mesh.msg_server_addr(0)).await;
+    for byte in login {
+        amy.wire().write(&[byte]).await;
+    }
+    observer.sees_online("amy").await;
+    let sends: Vec<u8> = (0..50)
+        .flat_map(|n| {
+            frame(&format!(
+                r#"{{ "Args" : ["amy", "{n}", "amy"], "Other": null, "CmdName":"SEND_MESSAGE_P2P" }}"#
+            ))
+        })
+        .collect();
+    amy.wire().write(&sends).await;
+    for n in 0..50 {
+        amy.p2p(&n.to_string(), "amy").await;
+    }
+}
