@@ -1,5 +1,6 @@
 //! What all parts of a msg_server share, and its life from start to drain.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -11,8 +12,10 @@ use mesh::listener::{self, Census, Limits};
 use mesh::outbox::Turn;
 use mesh::process::Shutdown;
 use mesh::report::Identity;
+use parking_lot::Mutex;
 use protocol::channel::Channel;
 use protocol::code::DisconnectCode;
+use protocol::ids::UserId;
 use protocol::link::Frame;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
@@ -53,6 +56,8 @@ pub struct Server {
     pub(crate) managers: Managers,
     pub(crate) questions: Questions,
     pub(crate) figures: Figures,
+    /// Users whose memberships are being read, and whether that has to be done once more.
+    pub(crate) refreshing: Mutex<HashMap<UserId, bool>>,
 }
 
 /// Counters since the start.
@@ -84,6 +89,8 @@ const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 
 /// While draining, so often some more clients are sent away,
 const DRAIN_STEP: Duration = Duration::from_millis(10);
+/// and so often is looked for whoever is left,
+const DRAIN_LOOK: Duration = Duration::from_millis(50);
 /// and at least so many at once.
 const SENT_AWAY_AT_ONCE: usize = 10;
 
@@ -131,6 +138,7 @@ impl Server {
             managers: Managers::default(),
             questions: Questions::default(),
             figures: Figures::default(),
+            refreshing: Mutex::default(),
             config,
         }))
     }
@@ -206,20 +214,31 @@ impl Server {
         let steps = (self.shutdown.drain_time() / 3).as_millis() / DRAIN_STEP.as_millis();
         let share = sessions.len().div_ceil((steps as usize).max(1)).max(SENT_AWAY_AT_ONCE);
         for some in sessions.chunks(share) {
-            for session in some {
-                self.shutdown.spawn(Arc::clone(self).send_away(Arc::clone(session)));
-            }
+            some.iter().for_each(|session| self.send_away(session));
             tokio::time::sleep(DRAIN_STEP).await;
         }
         while self.sessions.count() > 0 && !self.shutdown.is_cancelled() {
-            tokio::time::sleep(DRAIN_STEP).await;
+            // Also whoever was only logging in when it began.
+            self.sessions.all().iter().for_each(|session| self.send_away(session));
+            tokio::time::sleep(DRAIN_LOOK).await;
         }
         self.channels.end_links();
     }
 
-    async fn send_away(self: Arc<Self>, session: Arc<Session>) {
-        self.answered(&session).await;
-        session.end(DisconnectCode::Draining);
+    /// Sends a client elsewhere, once: when its appends are answered. Whoever does not stop sending is refused after a while,
+    /// and whoever gets no answer is told all the same, before the time is over.
+    pub(crate) fn send_away(self: &Arc<Self>, session: &Arc<Session>) {
+        if session.begins_to_leave() {
+            let (server, session) = (Arc::clone(self), Arc::clone(session));
+            self.shutdown.spawn(async move {
+                let patience = server.shutdown.drain_time() / 4;
+                if tokio::time::timeout(patience, server.answered(&session)).await.is_err() {
+                    session.leave();
+                    let _ = tokio::time::timeout(patience, server.answered(&session)).await;
+                }
+                session.end(DisconnectCode::Draining);
+            });
+        }
     }
 }
 

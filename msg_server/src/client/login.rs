@@ -26,6 +26,9 @@ const MANAGER_WITHIN: Duration = Duration::from_secs(5);
 /// by a first `CREATE_TOPIC` or `JOIN_TOPIC` that it serves topics, and takes the first frame it gets for the answer to that.
 const OLD_GRACE: Duration = Duration::from_millis(300);
 
+/// A manager that refused a login for the moment is not asked again before this.
+const LOGIN_AGAIN: Duration = Duration::from_millis(500);
+
 /// What a device is called that did not say its name.
 const UNNAMED_DEVICE: &str = "default";
 
@@ -59,10 +62,11 @@ pub(super) fn log_in(
     }
     let (server, session, seq) = (Arc::clone(server), Arc::clone(session), packet.seq);
     let task = server.shutdown.clone();
+    // What comes next may rest on what the login finds: RESUME on the logs, the first message on the account.
+    let held = session.holds_next();
     if session.is_newer() {
-        task.spawn(server.admit_newer(session, seq));
+        task.spawn(server.admit_newer(session, seq, held));
     } else {
-        let held = session.holds_next();
         task.spawn(server.admit_old(session, held));
     }
     Ok(())
@@ -87,7 +91,7 @@ struct Told {
 }
 
 impl Server {
-    async fn admit_newer(self: Arc<Self>, session: Arc<Session>, seq: Option<u64>) {
+    async fn admit_newer(self: Arc<Self>, session: Arc<Session>, seq: Option<u64>, held: HoldsNext) {
         let told = self.login(&session, MANAGER_WITHIN).await;
         let mut turn = Turn::default();
         let late = match told {
@@ -107,6 +111,7 @@ impl Server {
             }
         };
         turn.flush().await;
+        drop(held);
         if late {
             self.admit_late(session).await;
         }
@@ -115,9 +120,10 @@ impl Server {
     /// A manager came after the login was answered: what was asked for meanwhile is done now.
     async fn admit_late(self: Arc<Self>, session: Arc<Session>) {
         loop {
-            self.managers.available().await;
-            if session.state().ended {
-                return;
+            // Whoever is gone is not waited for: the socket is closed when nobody holds the session any more.
+            tokio::select! {
+                () = session.ended() => return,
+                () = self.managers.available() => {}
             }
             if let Ok(Some(told)) = self.login(&session, MANAGER_WITHIN).await {
                 let mut turn = Turn::default();
@@ -125,8 +131,14 @@ impl Server {
                 if session.state().resumed.is_some() {
                     self.resume_known(&session, &mut turn);
                 }
-                return turn.flush().await;
+                turn.flush().await;
+                // It may have joined a topic since the manager looked.
+                if let Some(who) = session.who() {
+                    self.refresh_memberships(who.user.clone());
+                }
+                return;
             }
+            tokio::time::sleep(LOGIN_AGAIN).await;
         }
     }
 
@@ -144,6 +156,7 @@ impl Server {
             if session.state().ended {
                 return;
             }
+            tokio::time::sleep(LOGIN_AGAIN).await;
         };
         if !session.state().announced {
             self.enter(&session, Some(&told), &mut turn);
@@ -195,6 +208,9 @@ impl Server {
         if session.state().ended {
             self.sessions.leave(session);
         }
+        if self.shutdown.is_draining() {
+            self.send_away(session);
+        }
     }
 
     /// Volatile messages come from now on; durable ones when the session says from where.
@@ -210,7 +226,11 @@ impl Server {
     }
 
     fn see_memberships(&self, session: &Session, told: &Told) {
-        session.state().known = Some(told.logs.clone());
+        {
+            let mut state = session.state();
+            state.known = Some(told.logs.clone());
+            state.memberships += 1;
+        }
         if let Some(who) = session.who()
             && let Some(inbox) = self.followed.get(who.inbox.as_str())
         {

@@ -123,10 +123,17 @@ impl Server {
     /// Moves the marks of one old session, if its socket has taken everything.
     pub(crate) fn settle_marks(self: &Arc<Self>, session: &Session) {
         let Some(who) = session.who() else { return };
-        if session.is_newer() || !session.is_drained() {
+        if session.is_newer() {
             return;
         }
-        let queued = std::mem::take(&mut session.state().queued_marks);
+        let queued = {
+            // In this order: what is noted by now was queued before, and so was taken if nothing waits.
+            let mut state = session.state();
+            if !session.is_drained() {
+                return;
+            }
+            std::mem::take(&mut state.queued_marks)
+        };
         for (log, version) in queued {
             self.shutdown.spawn(Arc::clone(self).received_upto(who.clone(), log, Version(version)));
         }

@@ -55,6 +55,8 @@ impl Sync {
     /// Reads and sends pages that fit the session's queue, until the limit or the head is reached.
     async fn run(mut self, server: Arc<Server>) {
         loop {
+            let session = Arc::clone(&self.session);
+            let _its_turn = session.one_page().await;
             if !self.session.wait_for_room().await {
                 return;
             }

@@ -36,7 +36,7 @@ impl Request<'_> {
             }
             let log = self.who.inbox.clone();
             let peer = (to != self.who.user).then(|| inbox.clone());
-            self.server.append(self.session, Submission { log, peer, content, seq: self.packet.seq }, turn);
+            self.store(Submission { log, peer, content, seq: self.packet.seq }, turn);
         });
     }
 
@@ -51,15 +51,24 @@ impl Request<'_> {
             return self.not_sent(ErrorCode::WrongDurability, turn);
         }
         if durability.is_none() && self.is_volatile() {
-            return self.not_sent(ErrorCode::NotAMember, turn);
+            let told = self.session.state().known.is_some();
+            return self.not_sent(if told { ErrorCode::NotAMember } else { ErrorCode::NoManager }, turn);
         }
         self.compose(None, self.arg(1), turn, |content, turn| {
             if durability == Some(true) {
                 return self.pass_on(&log, &content, turn);
             }
             let submission = Submission { log: log.clone(), peer: None, content, seq: self.packet.seq };
-            self.server.append(self.session, submission, turn);
+            self.store(submission, turn);
         });
+    }
+
+    /// Has it stored, unless the session is being sent elsewhere: what it still sends is for the next msg_server.
+    fn store(&self, submission: Submission<'_>, turn: &mut Turn) {
+        if self.session.is_leaving() && self.session.is_newer() {
+            return self.not_sent(ErrorCode::Draining, turn);
+        }
+        self.server.append(self.session, submission, turn);
     }
 
     fn is_volatile(&self) -> bool {

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::outbox::{NotQueued, Outbox, Turn};
@@ -20,6 +21,9 @@ use crate::server::{Server, count};
 /// has so many.
 const REQUESTS_AT_ONCE: usize = 256;
 
+/// So often is looked for room that nobody told of.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(100);
+
 /// A session: shared by the connection's task, and by whoever delivers to it.
 pub struct Session {
     id: u64,
@@ -35,9 +39,15 @@ pub struct Session {
     unanswered: AtomicUsize,
     /// Requests that a task still works on.
     under_way: AtomicUsize,
-    /// What an old session's next packet has to wait for.
+    /// What its next packet has to wait for.
     before_next: AtomicUsize,
     room: Notify,
+    /// Held by whoever reads a page for it, until that is queued: pages of many logs at once would overflow its queue.
+    page: tokio::sync::Mutex<()>,
+    /// It is being sent elsewhere.
+    sent_away: AtomicBool,
+    /// It is to end as soon as its appends are answered: nothing more is stored for it here.
+    leaving: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -63,6 +73,8 @@ pub struct State {
     pub logs: Vec<Arc<FollowedLog>>,
     /// The user's logs as login or a later join found them; `None` while no manager has told.
     pub known: Option<Vec<LogState>>,
+    /// Counts what was done about the user's memberships, so that an answer asked for before that is not believed.
+    pub memberships: u64,
     /// What `RESUME` named.
     pub resumed: Option<Vec<(LogName, u64)>>,
     /// An old session that has created or joined a topic: it gets no p2p messages any more.
@@ -87,6 +99,9 @@ impl Session {
             under_way: AtomicUsize::new(0),
             before_next: AtomicUsize::new(0),
             room: Notify::new(),
+            page: tokio::sync::Mutex::default(),
+            sent_away: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
             state: Mutex::default(),
         })
     }
@@ -142,13 +157,15 @@ impl Session {
         self.heard.store(self.server.seconds(), Ordering::Relaxed);
     }
 
-    /// Queues a frame; a session whose queue is full reads too slowly and is ended.
-    pub(crate) fn push(&self, frame: Bytes, turn: &mut Turn) {
-        if let Err(NotQueued::Overflow { limit }) = self.outbox.push(frame, turn) {
+    /// Queues a frame; a session whose queue is full reads too slowly and is ended. False if it was not queued.
+    pub(crate) fn push(&self, frame: Bytes, turn: &mut Turn) -> bool {
+        let queued = self.outbox.push(frame, turn);
+        if let Err(NotQueued::Overflow { limit }) = queued {
             tracing::info!(address = %self.address, user = ?self.who().map(|who| &who.user), limit, "a slow reader is disconnected");
             count(&self.server.figures.slow_readers);
             self.outbox.cut(self.last_words(DisconnectCode::SlowReader));
         }
+        queued.is_ok()
     }
 
     /// Refuses a request; an old session hears nothing of it.
@@ -194,15 +211,32 @@ impl Session {
         self.is_newer().then(|| event::disconnect(code))
     }
 
-    /// Whether its next request may be taken: what is unanswered has a bound, in bytes and in requests; and an old session,
-    /// which hears no answer that it could wait for, has its packets taken one after another.
+    /// Whether its next request may be taken: what is unanswered has a bound, in bytes and in requests; an old session,
+    /// which hears no answer that it could wait for, has its packets taken one after another, and none once it is to leave,
+    /// for it understands no refusal; and nothing is taken before a login is answered.
     pub(crate) fn may_ask(&self) -> bool {
         self.unanswered() < self.server.config.unanswered_bytes
             && self.under_way.load(Ordering::Relaxed) < REQUESTS_AT_ONCE
-            && (self.is_newer() || self.before_next.load(Ordering::Relaxed) == 0)
+            && self.before_next.load(Ordering::Relaxed) == 0
+            && (self.is_newer() || !self.is_leaving())
     }
 
-    /// An old session's next packet waits until what this returns is dropped.
+    /// Somebody begins to send it elsewhere. False if that was begun.
+    pub(crate) fn begins_to_leave(&self) -> bool {
+        !self.sent_away.swap(true, Ordering::Relaxed)
+    }
+
+    /// Nothing more is stored for it here.
+    pub(crate) fn leave(&self) {
+        self.leaving.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether nothing more is stored for it here.
+    pub(crate) fn is_leaving(&self) -> bool {
+        self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Its next packet waits until what this returns is dropped.
     pub(crate) fn holds_next(self: &Arc<Self>) -> HoldsNext {
         self.before_next.fetch_add(1, Ordering::Relaxed);
         HoldsNext(Arc::clone(self))
@@ -255,12 +289,31 @@ impl Session {
             if self.outbox.waiting() <= low {
                 return true;
             }
+            // Whoever empties the queue in a turn of their own, before the socket was ever full, says nothing.
+            let _ = tokio::time::timeout(LOOK_FOR_ROOM, room).await;
+        }
+    }
+
+    /// Waits for its turn to have a page read and queued.
+    pub(crate) async fn one_page(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.page.lock().await
+    }
+
+    /// Waits until the connection has ended.
+    pub(crate) async fn ended(&self) {
+        loop {
+            let room = self.room.notified();
+            tokio::pin!(room);
+            room.as_mut().enable();
+            if self.state.lock().ended {
+                return;
+            }
             room.await;
         }
     }
 }
 
-/// What the next packet of an old session waits for.
+/// What the next packet of a session waits for.
 pub(crate) struct HoldsNext(Arc<Session>);
 
 impl Drop for HoldsNext {

@@ -1,5 +1,6 @@
 //! Topics: creating, joining, leaving; and keeping the sessions of one user alike.
 
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +25,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 /// How often a topic that an old client waits for is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
+/// After memberships could not be read.
+const REFRESH_AGAIN: Duration = Duration::from_secs(1);
+
 /// Of what an old client missed in a topic, so many of the newest are sent.
 const OLD_CATCH_UP: u64 = 100;
 
@@ -35,6 +39,10 @@ impl Request<'_> {
         }
         let topic = match TopicName::new(self.arg(0)) {
             Ok(topic) => topic,
+            // An old client takes whatever comes next for the answer to its join: none can come.
+            Err(_) if !self.session.is_newer() && &*self.packet.cmd_name == name::JOIN_TOPIC => {
+                return self.session.end(DisconnectCode::Unanswered);
+            }
             Err(error) => return self.malformed(&error.to_string(), turn),
         };
         let joining = Joining {
@@ -198,12 +206,26 @@ pub(super) fn refusal(reply: Option<Reply>) -> ErrorCode {
     }
 }
 
+/// How reading a user's memberships went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refreshed {
+    /// All sessions follow what they are to, or there are none.
+    Done,
+    /// A session joined or left a topic meanwhile.
+    Outdated,
+    /// No manager told them.
+    Unread,
+}
+
 impl Server {
     fn know(&self, session: &Session, log: &LogState) {
         let mut state = session.state();
-        let known = state.known.get_or_insert_with(Vec::new);
-        known.retain(|other| other.log != log.log);
-        known.push(log.clone());
+        state.memberships += 1;
+        // Where no manager has told the logs yet, the late login does.
+        if let Some(known) = &mut state.known {
+            known.retain(|other| other.log != log.log);
+            known.push(log.clone());
+        }
     }
 
     /// A newer session's user is a member of one more topic: it is read from its head on, once the session has resumed.
@@ -217,8 +239,12 @@ impl Server {
     }
 
     fn forget(self: &Arc<Self>, session: &Arc<Session>, log: &LogName, turn: &mut Turn) {
-        if let Some(known) = &mut session.state().known {
-            known.retain(|other| other.log != *log);
+        {
+            let mut state = session.state();
+            state.memberships += 1;
+            if let Some(known) = &mut state.known {
+                known.retain(|other| other.log != *log);
+            }
         }
         self.unfollow(session, log.as_str(), turn);
     }
@@ -231,26 +257,70 @@ impl Server {
         self.channels.publish(Channel::TopicStatus, &Frame::Notice(&json).to_bytes(), turn);
     }
 
-    /// Reads the user's memberships and has the user's sessions here follow just those.
+    /// Reads the user's memberships and has the user's sessions here follow just those: one reading at a time for each user,
+    /// and one more after it for whatever happened meanwhile.
     pub(crate) fn refresh_memberships(self: &Arc<Self>, user: UserId) {
+        match self.refreshing.lock().entry(user.clone()) {
+            Entry::Occupied(mut again) => return *again.get_mut() = true,
+            Entry::Vacant(place) => *place.insert(false),
+        };
         let server = Arc::clone(self);
         self.shutdown.spawn(async move {
-            let inbox = LogName::inbox(&user);
-            let ask = Ask::Topics { user: user.clone() };
-            let Ok(Reply::Topics { topics }) = server.managers.ask_within(ANSWER_WITHIN, &inbox, &ask).await
-            else {
-                return;
-            };
-            let mut turn = Turn::default();
-            for session in server.sessions.of(user.as_str()) {
-                server.align(&session, &topics, &mut turn);
+            loop {
+                let refreshed = server.refreshed(&user).await;
+                {
+                    let mut refreshing = server.refreshing.lock();
+                    let again = refreshing.insert(user.clone(), false) == Some(true);
+                    if !again && refreshed == Refreshed::Done {
+                        refreshing.remove(&user);
+                        return;
+                    }
+                }
+                if refreshed == Refreshed::Unread {
+                    tokio::time::sleep(REFRESH_AGAIN).await;
+                }
             }
-            turn.flush().await;
         });
     }
 
-    fn align(self: &Arc<Self>, session: &Arc<Session>, topics: &[LogState], turn: &mut Turn) {
-        let Some(known) = session.state().known.clone() else { return };
+    async fn refreshed(self: &Arc<Self>, user: &UserId) -> Refreshed {
+        let sessions = self.sessions.of(user.as_str());
+        if sessions.is_empty() || self.shutdown.is_draining() {
+            return Refreshed::Done;
+        }
+        let seen: Vec<u64> = sessions.iter().map(|session| session.state().memberships).collect();
+        let ask = Ask::Topics { user: user.clone() };
+        let asked = self.managers.ask_within(ANSWER_WITHIN, &LogName::inbox(user), &ask).await;
+        let Ok(Reply::Topics { topics }) = asked else { return Refreshed::Unread };
+        let (mut refreshed, mut turn) = (Refreshed::Done, Turn::default());
+        for (session, seen) in sessions.iter().zip(seen) {
+            if !self.align(session, seen, &topics, &mut turn) {
+                refreshed = Refreshed::Outdated;
+            }
+        }
+        turn.flush().await;
+        refreshed
+    }
+
+    /// False if the session joined or left a topic after the memberships were asked for: they may be older than that.
+    fn align(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        seen: u64,
+        topics: &[LogState],
+        turn: &mut Turn,
+    ) -> bool {
+        let known = {
+            let state = session.state();
+            if state.memberships != seen {
+                return state.ended;
+            }
+            match state.known.clone() {
+                Some(known) => known,
+                // Its late login is to come, and reads them anew.
+                None => return true,
+            }
+        };
         let is_topic = |log: &&LogState| log.log.topic_name().is_some();
         for gone in
             known.iter().filter(is_topic).filter(|known| !topics.iter().any(|topic| topic.log == known.log))
@@ -262,6 +332,7 @@ impl Server {
                 self.adopt(session, new, turn);
             }
         }
+        true
     }
 }
 

@@ -27,7 +27,15 @@ impl Server {
     ) {
         let mut wait = FIRST_WAIT;
         loop {
-            if let Whom::Reader(session) = &whom
+            let reader = match &whom {
+                Whom::Reader(session) => Some(Arc::clone(session)),
+                Whom::Feed => None,
+            };
+            let its_turn = match &reader {
+                Some(session) => Some(session.one_page().await),
+                None => None,
+            };
+            if let Some(session) = &reader
                 && !session.wait_for_room().await
             {
                 return;
@@ -39,6 +47,7 @@ impl Server {
                     Verdict::Again => {}
                 }
             }
+            drop(its_turn);
             if !log.with(&self, &mut Turn::default(), |_, _| {}) {
                 return;
             }
