@@ -130,7 +130,7 @@ async fn a_message_reaches_every_other_follower_as_the_same_bytes() {
     assert_eq!(a.greeting.role, "router");
     assert_eq!(
         a.channels,
-        ["/sysctrl/client-status", "/sysctrl/topic-sync", "/sysctrl/topic-status", "/sysctrl/send"]
+        ["/sysctrl/send", "/sysctrl/client-status", "/sysctrl/topic-sync", "/sysctrl/topic-status"]
     );
     let (to_topic, to_bob) = (message("t/garden", b"hi"), message("u/bob", b"psst"));
     a.send_all(&[message("u/nobody", b"?"), to_topic.clone(), to_bob.clone()]).await;
