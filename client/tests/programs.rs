@@ -82,7 +82,7 @@ async fn an_unknown_recipient_is_a_refusal_with_a_line_that_helps() {
     refuse(&mut connection, "SEND_MESSAGE_P2P", 4005).await;
     let output = program.await.unwrap();
     assert_eq!(output.status.code(), Some(76));
-    assert!(stderr(&output).contains("ask them to start client_p2p --id bob once"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("once they have, as --id bob, send it again"), "{}", stderr(&output));
 }
 
 #[tokio::test]

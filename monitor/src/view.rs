@@ -32,8 +32,10 @@ pub struct Totals {
     pub silent: usize,
     /// Of those, ones that say what is wrong with them, or that take no work.
     pub troubled: usize,
-    /// Connections to msg_servers.
+    /// Connections to msg_servers, links of other processes among them.
     pub connections: u64,
+    /// Clients that are logged in.
+    pub sessions: u64,
     /// Messages that msg_servers took from clients, per second; absent until two reports have come.
     pub messages_in_per_second: Option<f64>,
     /// Messages that msg_servers handed to sessions, per second.
@@ -147,14 +149,18 @@ impl Totals {
         let count =
             |wanted: fn(State) -> bool| processes.iter().filter(|process| wanted(process.state)).count();
         let servers = || processes.iter().filter(|process| process.is_live_msg_server());
-        let connections = |process: &ProcessView| process.report.figures.get("Connections")?.as_u64();
+        let figure = |name: &str| {
+            let of = |process: &ProcessView| process.report.figures.get(name)?.as_u64();
+            servers().filter_map(of).fold(0, u64::saturating_add)
+        };
         let rate = |name: &str| sum(servers().filter_map(|process| process.rate(name)));
         let acked = rate("AckedPerSecond").filter(|acked| *acked > 0.0);
         Self {
             processes: processes.len(),
             silent: count(|state| state == State::Silent),
             troubled: count(|state| matches!(state, State::Troubled | State::Unready)),
-            connections: servers().filter_map(connections).fold(0, u64::saturating_add),
+            connections: figure("Connections"),
+            sessions: figure("Sessions"),
             messages_in_per_second: rate("MessagesInPerSecond"),
             messages_out_per_second: rate("DeliveriesPerSecond"),
             ack_millis: rate("AckMicrosPerSecond").zip(acked).map(|(micros, acked)| micros / acked / 1000.0),
@@ -186,7 +192,7 @@ mod tests {
     }
 
     fn counted(connections: u64, count: u64) -> Value {
-        json!({"Connections": connections, "MessagesInTotal": count, "DeliveriesTotal": 3 * count,
+        json!({"Connections": connections, "Sessions": connections - 1, "MessagesInTotal": count, "DeliveriesTotal": 3 * count,
                "AckedTotal": count, "AckMicrosTotal": 2_500 * count})
     }
 
@@ -206,6 +212,7 @@ mod tests {
             silent: 1,
             troubled: 0,
             connections: 11,
+            sessions: 9,
             messages_in_per_second: Some(30.0),
             messages_out_per_second: Some(90.0),
             ack_millis: Some(2.5),

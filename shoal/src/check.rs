@@ -37,6 +37,10 @@ fn check(file: &Path, kind: Option<FileKind>) -> Result<Result<String, ConfigErr
     let Some(role) = kind.map(FileKind::role).or_else(|| told_by_name(file)).or_else(|| told_by_keys(&text))
     else {
         let name = file.display();
+        if serde_json::from_str::<Value>(without_mark(&text)).is_err() {
+            // Whatever it was to be: this says where it ends to be JSON.
+            return Ok(check_mesh(&text, &name.to_string()));
+        }
         return Err(Failure::Usage(format!(
             "{name}: neither its name nor its keys say what it is; say it: shoal check --kind mesh {name}"
         )));
@@ -66,9 +70,14 @@ fn told_by_name(file: &Path) -> Option<Option<Role>> {
     role.map(Some).or((stem == "mesh").then_some(None))
 }
 
+/// Some editors begin a file with a byte order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
+}
+
 /// A file with a key that only mesh files have is one.
 fn told_by_keys(text: &str) -> Option<Option<Role>> {
-    let object = serde_json::from_str::<Value>(text).ok()?;
+    let object = serde_json::from_str::<Value>(without_mark(text)).ok()?;
     object.as_object()?.keys().any(|key| is_own_key(key)).then_some(None)
 }
 
@@ -88,7 +97,17 @@ mod tests {
         }
         assert_eq!(told_by_keys(r#"{"MsgServers":3}"#), Some(None));
         assert_eq!(told_by_keys(r#"{"Listen":"127.0.0.1:1"}"#), None);
+        assert_eq!(told_by_keys("\u{feff}{\"MsgServers\":3}"), Some(None));
         assert_eq!(told_by_keys("["), None);
+    }
+
+    #[test]
+    fn a_file_that_is_no_json_says_where() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("chat.json");
+        fs::write(&file, "{\n  \"Host\": 1,\n}\n").unwrap();
+        let error = check(&file, None).unwrap().unwrap_err().to_string();
+        assert!(error.contains("chat.json:2:12: the file is not JSON"), "{error}");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Conversation<T> {
     away: HashMap<LogName, Version>,
     header_shown: bool,
     trouble: Option<String>,
+    /// Why the client has ended. Shown last: above a prompt it could come too late.
+    ended: Option<String>,
 }
 
 impl<T: Send + 'static> Conversation<T> {
@@ -68,6 +70,7 @@ impl<T: Send + 'static> Conversation<T> {
             away: HashMap::new(),
             header_shown: false,
             trouble: None,
+            ended: None,
         }
     }
 
@@ -218,7 +221,7 @@ impl<T: Send + 'static> Conversation<T> {
                 }
             }
             Some(Event::Ended(reason)) => {
-                self.screen.warn(&wording::ended(&reason))?;
+                self.ended = Some(wording::ended(&reason));
                 return Err(Exit::Refused);
             }
             Some(Event::Gap { log, first, last }) => {
@@ -275,6 +278,9 @@ impl<T: Send + 'static> Conversation<T> {
     /// Says goodbye: what waits is sent, for a moment.
     pub async fn leave(mut self, exit: Exit) -> Exit {
         const WITHIN: Duration = Duration::from_secs(3);
+        if let Some(reason) = &self.ended {
+            eprintln!("{}", self.screen.paint.warning(reason));
+        }
         if !self.unsent.is_empty() {
             let _ = self.screen.note("sending what waits…");
         }

@@ -25,8 +25,7 @@ Examples:
 
 const COMMANDS: &[&str] = &["/to", "/history", "/who", "/help", "/quit"];
 
-const HELP: &str = "\
-  /to NAME        talk to somebody else
+const HELP: &str = "  /to NAME        talk to somebody else
   /history [N]    the newest N messages with them (20)
   /who            who you are, whom you talk to, and whether they are online
   /quit           leave (Ctrl-D does, too)
@@ -143,6 +142,7 @@ async fn chat(args: Args) -> Result<Exit, Exit> {
     let exit = chat.converse(&mut prompt, &mut events).await.unwrap_or_else(|exit| exit);
     events.handled();
     drop(events);
+    prompt.close();
     Ok(chat.talk.leave(exit).await)
 }
 
@@ -292,7 +292,11 @@ impl Chat {
         match found {
             Found::Presence(peer, online) if peer == self.peer => {
                 if self.online.replace(online) != Some(online) {
-                    let now = if online { "online" } else { "not online: what you say waits for them" };
+                    // Whether the mesh knows them at all shows only when something is sent.
+                    let now = match online {
+                        true => "online",
+                        false => "not online: what you say waits for them, if they were ever here",
+                    };
                     self.talk.screen.note(&format!("{peer} is {now}"))?;
                 }
                 Ok(())

@@ -5,6 +5,7 @@ use std::io::{self, Write as _};
 use std::sync::mpsc;
 use std::thread;
 
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -30,6 +31,9 @@ pub enum Typed {
 pub struct Prompt {
     typed: tokio_mpsc::UnboundedReceiver<Typed>,
     ask: mpsc::Sender<String>,
+    /// Whether the thread edits a line: then the terminal is not as it was found.
+    editing: bool,
+    found: Option<Termios>,
 }
 
 impl Prompt {
@@ -38,6 +42,7 @@ impl Prompt {
     /// # Errors
     /// What the terminal says.
     pub fn open(commands: &'static [&'static str], paint: Paint) -> Result<(Self, Screen), ReadlineError> {
+        let found = tcgetattr(io::stdin()).ok();
         let mut editor: Editor<Commands, DefaultHistory> = Editor::new()?;
         editor.set_helper(Some(Commands(commands)));
         let mut printer = editor.create_external_printer()?;
@@ -47,18 +52,35 @@ impl Prompt {
         thread::spawn(move || read(&mut editor, &asked, &line));
         // A thread of its own: printing waits while the other one is between two lines.
         thread::spawn(move || while lines.recv().is_ok_and(|line| printer.print(line).is_ok()) {});
-        Ok((Self { typed, ask }, Screen::prompt(print, paint)))
+        Ok((Self { typed, ask, editing: false, found }, Screen::prompt(print, paint)))
     }
 
     /// Shows the prompt; what is typed then comes from [`Prompt::typed`].
-    pub fn ask(&self, prompt: impl Into<String>) {
+    pub fn ask(&mut self, prompt: impl Into<String>) {
+        self.editing = true;
         // With the thread gone, `typed` says so.
         let _ = self.ask.send(prompt.into());
     }
 
     /// The next line. Dropping the future loses nothing.
     pub async fn typed(&mut self) -> Typed {
-        self.typed.recv().await.unwrap_or(Typed::Left)
+        let typed = self.typed.recv().await.unwrap_or(Typed::Left);
+        self.editing = false;
+        typed
+    }
+
+    /// Gives the terminal back as it was found, also in the middle of a line: the thread would keep it until the program
+    /// is gone, and leave it without echo.
+    pub fn close(self) {
+        if !self.editing {
+            return;
+        }
+        if let Some(found) = &self.found {
+            // A terminal that is gone needs nothing.
+            let _ = tcsetattr(io::stdin(), OptionalActions::Now, found);
+        }
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(b"\n").and_then(|()| out.flush());
     }
 
     /// Asks until the answer is one that fits; `None`: whoever sits there wants to leave.

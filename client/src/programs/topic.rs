@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use protocol::code::ErrorCode;
 
 use super::args::{self, Common};
 use super::exit::{self, Exit};
@@ -137,7 +138,18 @@ async fn enter(client: &Client, args: &Args) -> Result<bool, RequestError> {
     let Some(topic) = &args.topic else { return Ok(false) };
     let mine = client.topics().await?;
     let state = mine.iter().find(|state| state.log.topic_name().as_ref() == Some(topic));
-    Ok(state.is_some_and(|state| state.volatile))
+    match state {
+        Some(state) => Ok(state.volatile),
+        // Nothing will ever come; what is sent is refused line by line.
+        None if args.common.listen => Err(not_a_member()),
+        None => Ok(false),
+    }
+}
+
+/// What the mesh says to whoever sends to a topic of others.
+fn not_a_member() -> RequestError {
+    let code = ErrorCode::NotAMember;
+    RequestError::Refused { code: code.number(), message: code.meaning().to_owned() }
 }
 
 /// Why something about a topic was refused, and what helps.

@@ -34,9 +34,9 @@ fn body(message: &Message) -> String {
 pub fn send_error(target: &Target, error: &SendError) -> String {
     let SendError::Refused { code, message } = error else { return error.to_string() };
     match (ErrorCode::from_number(*code), target) {
-        (Some(ErrorCode::UnknownUser), Target::User(user)) => format!(
-            "{user} has never logged in here; ask them to start client_p2p --id {user} once, then send again"
-        ),
+        (Some(ErrorCode::UnknownUser), Target::User(user)) => {
+            format!("{user} has never logged in here; once they have, as --id {user}, send it again")
+        }
         (Some(ErrorCode::UnknownTopic), Target::Topic(topic)) => {
             format!("there is no topic {topic}: /create {topic} (or --create {topic}) makes it")
         }
@@ -115,10 +115,7 @@ mod tests {
     fn an_unknown_recipient_gets_a_line_that_helps() {
         let refused = SendError::Refused { code: 4005, message: "x".into() };
         let line = send_error(&Target::User(UserId::new("bob").unwrap()), &refused);
-        assert_eq!(
-            line,
-            "bob has never logged in here; ask them to start client_p2p --id bob once, then send again"
-        );
+        assert_eq!(line, "bob has never logged in here; once they have, as --id bob, send it again");
         let refused = SendError::Refused { code: 4003, message: "x".into() };
         let line = send_error(&Target::Topic(TopicName::new("garden").unwrap()), &refused);
         assert!(line.contains("/join garden"));

@@ -24,7 +24,7 @@ const rated = (label, name) => [label, (p) => p.Rates[`${name}PerSecond`] ?? soo
 /** What a row shows of each role, as far as it is reported. */
 const KEY_FIGURES = {
   gateway: [counted("handed out", "HandedOutTotal"), counted("live servers", "LiveMsgServers"), counted("held", "Held"), counted("connections", "Connections")],
-  msg_server: [counted("connections", "Connections"), rated("in /s", "MessagesIn"), rated("out /s", "Deliveries"), ["ack ms", ackMillis, measure]],
+  msg_server: [counted("clients", "Sessions"), rated("in /s", "MessagesIn"), rated("out /s", "Deliveries"), ["ack ms", ackMillis, measure]],
   manager: [rated("appends /s", "Appends"), measured("commit p50 ms", "CommitP50Ms"), measured("p99 ms", "CommitP99Ms"), rated("reads /s", "Reads")],
   router: [counted("online users", "OnlineUsers"), rated("in /s", "MessagesIn"), rated("forwarded /s", "Forwarded"), sized("queued", "QueueBytes")],
   monitor: [counted("processes", "Processes"), counted("links", "Links"), rated("reports /s", "Reports")],

@@ -7,7 +7,7 @@ const SAMPLES = 60;
 const [WIDTH, HEIGHT] = [200, 34];
 
 const TILES = [
-  { title: "Connections", value: (totals) => totals.Connections, write: count, unit: "" },
+  { title: "Clients", value: (totals) => totals.Sessions, write: count, unit: "" },
   { title: "Messages in", value: (totals) => totals.MessagesInPerSecond, write: measure, unit: "/s" },
   { title: "Messages out", value: (totals) => totals.MessagesOutPerSecond, write: measure, unit: "/s" },
   { title: "Ack latency", value: (totals) => totals.AckMillis, write: measure, unit: "ms" },

@@ -7,7 +7,7 @@ use super::super::exit::Exit;
 use super::super::prompt::{Prompt, Typed};
 use super::super::screen::Screen;
 use super::super::{history, wording};
-use super::{Args, enter, refusal};
+use super::{Args, enter, not_a_member, refusal};
 use crate::{
     Client, Event, Events, LogName, LogState, Message, Target, TopicName, TopicState, UserId, Version,
 };
@@ -16,8 +16,7 @@ use crate::{
 pub const COMMANDS: &[&str] =
     &["/to", "/create", "/join", "/leave", "/members", "/topics", "/history", "/help", "/quit"];
 
-const HELP: &str = "\
-  /join NAME               join a topic, and talk there
+const HELP: &str = "  /join NAME               join a topic, and talk there
   /create NAME [volatile]  make a topic, and talk there; a volatile one stores nothing
   /to NAME                 talk in another of your topics
   /leave [NAME]            leave this topic, or another
@@ -79,6 +78,7 @@ pub async fn run(
     let exit = chat.converse(first, &mut prompt, &mut events).await.unwrap_or_else(|exit| exit);
     events.handled();
     drop(events);
+    prompt.close();
     chat.talk.leave(exit).await
 }
 
@@ -99,10 +99,25 @@ impl Chat {
                 });
                 return Next::Wait;
             }
-            None if topic.is_none() => self.topics(),
-            None => {}
+            None => match topic {
+                None => self.topics(),
+                Some(name) => self.expect_member(name),
+            },
         }
         Next::Ask
+    }
+
+    /// Says so where this user is not a member of `topic`: nothing would come, and nothing could be said.
+    fn expect_member(&mut self, topic: TopicName) {
+        let client = self.talk.client.clone();
+        self.talk.spawn(async move {
+            match client.topics().await {
+                Ok(mine) if !mine.iter().any(|state| state.log.topic_name().as_ref() == Some(&topic)) => {
+                    Done::Failed(refusal(&not_a_member(), Some(&topic)))
+                }
+                _ => Done::Lines(Vec::new()),
+            }
+        });
     }
 
     async fn converse(
