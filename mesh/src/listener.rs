@@ -39,11 +39,11 @@ impl Census {
     fn enter(self: &Arc<Self>, address: IpAddr, limits: Limits) -> Option<Place> {
         let mut by_address = self.by_address.lock();
         let total: usize = if by_address.len() > 1 { by_address.values().sum() } else { 0 };
-        let here = by_address.entry(address).or_insert(0);
-        if *here >= limits.per_address || total.max(*here) >= limits.connections {
+        let here = by_address.get(&address).copied().unwrap_or(0);
+        if here >= limits.per_address || total.max(here) >= limits.connections {
             return None;
         }
-        *here += 1;
+        by_address.insert(address, here + 1);
         Some(Place { census: Arc::clone(self), address })
     }
 }

@@ -101,7 +101,7 @@ impl Sync {
                 self.session.push(frame, turn);
             }
             self.after = entry.version;
-            self.entries_left -= 1;
+            self.entries_left = self.entries_left.saturating_sub(1);
             self.bytes_left = self.bytes_left.saturating_sub(entry.weight() as u64);
         }
         let complete = self.after >= page.head;

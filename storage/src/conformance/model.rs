@@ -90,20 +90,23 @@ impl Model {
             return Err(AppendError::TooLarge { bytes, limit: LIMIT });
         }
         let Ok(parsed) = Content::parse(&message.content) else { return Err(AppendError::IdReused) };
+        let known = self.logs.get(&message.log).and_then(|log| self.known(log, &parsed));
+        let reused = match known {
+            Some(seen) if seen.fingerprint == parsed.fingerprint() => {
+                return Ok(Appended { version: seen.version, time: seen.time, duplicate: true });
+            }
+            other => other.is_some(),
+        };
         if let Some(topic) = message.log.topic_name() {
             self.check_topic(&topic, parsed.sender)?;
         }
-        let known = self.logs.get(&message.log).and_then(|log| self.known(log, &parsed));
-        let now = self.now;
-        match known {
-            Some(seen) if seen.fingerprint != parsed.fingerprint() => Err(AppendError::IdReused),
-            Some(seen) => Ok(Appended { version: seen.version, time: seen.time, duplicate: true }),
-            None => {
-                let log = self.logs.entry(message.log.clone()).or_default();
-                let version = log.push(now, &message.content, message.open);
-                Ok(Appended { version, time: now, duplicate: false })
-            }
+        if reused {
+            return Err(AppendError::IdReused);
         }
+        let now = self.now;
+        let log = self.logs.entry(message.log.clone()).or_default();
+        let version = log.push(now, &message.content, message.open);
+        Ok(Appended { version, time: now, duplicate: false })
     }
 
     fn check_topic(&self, topic: &TopicName, sender: &str) -> Result<(), AppendError> {

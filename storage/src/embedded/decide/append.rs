@@ -32,26 +32,28 @@ pub(crate) fn append<V: View>(
     limits: Limits,
     message: &Append,
 ) -> Decided<Appended> {
-    if let LogKind::Topic(topic) = message.log.kind()
-        && let Some(refusal) = topic_refuses(draft, topic, &message.content)?
-    {
-        return Ok(Err(refusal));
-    }
     let log = message.log.as_str();
     let parsed = match parse(limits, &message.content) {
         Ok(parsed) => parsed,
         Err(refusal) => return Ok(Err(refusal)),
     };
-    match find(draft, limits, log, &parsed)? {
-        Found::Same(seen) => Ok(Ok(seen)),
-        Found::Other => Ok(Err(AppendError::IdReused)),
-        Found::Nothing => {
-            let place = draft.next_place(log)?;
-            let (time, open) = (draft.time, message.open);
-            draft.write(Change::Entry { place, time, open, content: &message.content })?;
-            Ok(Ok(Appended { version: Version(place.version), time, duplicate: false }))
-        }
+    // A repeat is known before anything may refuse it: its sender may have left since, and it is stored all the same.
+    let found = find(draft, limits, log, &parsed)?;
+    if let Found::Same(seen) = found {
+        return Ok(Ok(seen));
     }
+    if let LogKind::Topic(topic) = message.log.kind()
+        && let Some(refusal) = topic_refuses(draft, topic, &message.content)?
+    {
+        return Ok(Err(refusal));
+    }
+    if let Found::Other = found {
+        return Ok(Err(AppendError::IdReused));
+    }
+    let place = draft.next_place(log)?;
+    let (time, open) = (draft.time, message.open);
+    draft.write(Change::Entry { place, time, open, content: &message.content })?;
+    Ok(Ok(Appended { version: Version(place.version), time, duplicate: false }))
 }
 
 fn topic_refuses<V: View>(
