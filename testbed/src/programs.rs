@@ -9,6 +9,9 @@ use crate::part::Role;
 /// The program that binds the life of another to that of its starter.
 pub const LEASH: &str = "testbed-leash";
 
+/// A test that links quickly.
+const A_SMALL_TEST: &str = "leash";
+
 /// The folder with the programs of every role. The first call builds them.
 ///
 /// # Panics
@@ -37,11 +40,19 @@ fn build() -> PathBuf {
         .args(["--manifest-path", concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml")])
         .arg("--target-dir")
         .arg(folder.parent().expect("a target folder"))
-        .args(["-p", env!("CARGO_PKG_NAME")]);
-    for role in Role::ALL {
-        cargo.args(["-p", role.program()]);
-    }
+        .args(packages(profile));
     let built = cargo.status().expect("cargo runs");
     assert!(built.success(), "the programs cannot be built: {cargo:?}");
     folder
+}
+
+/// Which packages cargo is to look at. It unites the features of dependencies over these, and over what only tests need
+/// once a test is among them: so this is what `cargo test --workspace` has built already, and nothing is built twice.
+/// In other profiles there is no such run to share with, and only the programs are built.
+fn packages(profile: &str) -> Vec<&'static str> {
+    if profile == "dev" {
+        return vec!["--workspace", "--test", A_SMALL_TEST];
+    }
+    let roles = Role::ALL.into_iter().map(Role::program);
+    roles.chain([env!("CARGO_PKG_NAME")]).flat_map(|package| ["-p", package]).collect()
 }
