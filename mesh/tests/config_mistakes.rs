@@ -32,7 +32,7 @@ fn all_mistakes_of_a_file_come_in_one_message() {
             "etc/router.json: 4 mistakes\n  \
              etc/router.json:2:13: Listen (\"0.0.0.0\") is not ip:port; {LISTEN}\n  \
              etc/router.json:3:3: MsgServerLst is no key; did you mean \"MsgServerList\"?\n  \
-             etc/router.json:4:21: Redis.Port is \"x\"; write a port, as \":6379\" or 6379\n  \
+             etc/router.json:4:21: Redis.Port is \"x\"; write a port, as 6379 or \":6379\"\n  \
              etc/router.json:5:19: DrainSeconds is -1; write seconds from 0 to 3600"
         )
     );

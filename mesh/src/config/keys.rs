@@ -69,8 +69,11 @@ pub enum Kind {
         /// The largest.
         max: u64,
     },
-    /// A port as Go writes it, `":6379"`, or as a number.
-    GoPort,
+    /// A port, as a number or as Go writes it, `":6379"`.
+    Port {
+        /// The one that messages name as an example.
+        usual: u16,
+    },
     /// A list of texts.
     Texts,
     /// An object with keys of its own.
@@ -194,7 +197,7 @@ impl Kind {
                 format!("{} from {} to {}", unit.name(), unit.count(min_ms), unit.count(max_ms))
             }
             Self::Whole { unit, min, max } => format!("a whole number of {unit} from {min} to {max}"),
-            Self::GoPort => "a port, as \":6379\" or 6379".to_owned(),
+            Self::Port { usual } => format!("a port, as {usual} or \":{usual}\""),
             Self::Texts => "a list of texts".to_owned(),
             Self::Object(_) => "an object { … }".to_owned(),
             Self::ConfigOf(role) => format!("an object with keys of the {role}'s config file"),

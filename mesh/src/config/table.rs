@@ -289,7 +289,7 @@ static STORE: &[Key] = &[
 
 static REDIS: &[Key] = &[
     part("Addr", Kind::Text { min: 0, max: 253 }),
-    part("Port", Kind::GoPort),
+    part("Port", Kind::Port { usual: 6379 }),
     part("ConnectTimeout", milliseconds(0, DAY_MS)),
     part("ReadTimeout", milliseconds(0, DAY_MS)),
     part("WriteTimeout", milliseconds(0, DAY_MS)),
@@ -297,7 +297,7 @@ static REDIS: &[Key] = &[
 
 static MONGO: &[Key] = &[
     part("Addr", Kind::Text { min: 0, max: 253 }),
-    part("Port", Kind::GoPort),
+    part("Port", Kind::Port { usual: 27017 }),
     part("User", Kind::Text { min: 0, max: 1024 }),
     part("Password", Kind::Secret { min: 0 }),
 ];

@@ -88,7 +88,7 @@ fn scalar(kind: &Kind, node: &Node<'_>) -> Result<Value> {
         Kind::LogLevel => log_level(text(node, kind)?)?.into(),
         Kind::Time { unit, min_ms, max_ms } => time(number(node, kind)?, kind, unit, min_ms, max_ms)?.into(),
         Kind::Whole { min, max, .. } => whole(number(node, kind)?, kind, min, max)?.into(),
-        Kind::GoPort => go_port(node)?.into(),
+        Kind::Port { .. } => port(node, kind)?.into(),
         Kind::Addresses | Kind::Texts | Kind::Object(_) | Kind::ConfigOf(_) => {
             return Err(wrong_type(node, kind));
         }
@@ -271,14 +271,12 @@ fn out_of_range(number: &str, kind: &Kind) -> Wrong {
     Wrong::new(format!("is {}", shortened(number)), format!("write {}", kind.form()))
 }
 
-/// `":6379"` as Go programs write it, `"6379"`, or 6379.
-fn go_port(node: &Node<'_>) -> Result<u16> {
+/// 6379, `":6379"` as Go programs write it, or `"6379"`.
+fn port(node: &Node<'_>, kind: &Kind) -> Result<u16> {
     let digits = match node {
         Node::StringLit(lit) => lit.value.strip_prefix(':').unwrap_or(&lit.value),
         Node::NumberLit(lit) => lit.value,
-        _ => return Err(wrong_type(node, &Kind::GoPort)),
+        _ => return Err(wrong_type(node, kind)),
     };
-    digits
-        .parse()
-        .map_err(|_| Wrong::new(format!("is{}", describe(node)), format!("write {}", Kind::GoPort.form())))
+    digits.parse().map_err(|_| Wrong::new(format!("is{}", describe(node)), format!("write {}", kind.form())))
 }
