@@ -11,6 +11,7 @@ use crate::cli::DownArgs;
 use crate::data_folder::DataFolder;
 use crate::exit;
 use crate::failure::Failure;
+use crate::keeper::ECHO;
 use crate::lock::holder;
 use crate::run_file::RunFile;
 use crate::status::running;
@@ -27,8 +28,8 @@ pub async fn run(args: DownArgs) -> Result<u8, Failure> {
     let folder = DataFolder::at(&args.data).map_err(Failure::while_trying("to find the folder"))?;
     tell(pid, Signal::TERM)?;
     if args.now {
-        // The first is heard before the second is sent: two at once are one to the system.
-        sleep(LOOK).await;
+        // Before that, it would be taken for the echo of the first.
+        sleep(ECHO + LOOK).await;
         tell(pid, Signal::TERM)?;
     }
     println!("told pid {pid} to {}", if args.now { "end at once" } else { "drain" });

@@ -2,6 +2,7 @@
 
 mod backoff;
 mod process;
+mod silence;
 mod stop_order;
 
 use std::time::Duration;
@@ -10,10 +11,15 @@ use mesh::config::Role;
 
 use crate::probe::Health;
 pub use process::{Exit, Process, State};
+use silence::Silence;
 use stop_order::next_to_stop;
 
 /// What a process may take to end beyond its own drain time before it is killed.
 pub const GRACE: Duration = Duration::from_secs(3);
+
+/// Within this time after the mesh was told to end, being told again is the echo of the first: one Ctrl-C may arrive
+/// several times, from the terminal and from whatever program shoal is run by.
+pub const ECHO: Duration = Duration::from_millis(500);
 
 /// The exit code that says: my config file is wrong. Starting again does not help.
 const EXIT_USAGE: i32 = 64;
@@ -44,10 +50,8 @@ pub enum Event {
         /// What it said.
         health: Health,
     },
-    /// The mesh is to end.
-    End,
-    /// The mesh is to end at once.
-    EndNow,
+    /// Somebody wants the mesh to end; the second time, at once.
+    Told,
 }
 
 /// What is to be done.
@@ -82,6 +86,13 @@ pub enum Notice {
         /// Whether it is the first time.
         first: bool,
     },
+    /// A process has not answered for too long: it is killed, so that it can be started again.
+    Hung {
+        /// Which.
+        index: usize,
+        /// For how long it has not answered.
+        silent: Duration,
+    },
     /// Processes of this role are being drained.
     Draining(Role),
     /// A process did not drain in time, and is killed.
@@ -107,17 +118,23 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Keeper {
     processes: Vec<Process>,
+    /// For how long a process may not answer before it is replaced; `None`: for ever.
+    silence: Option<Duration>,
     /// What is to come of it, once it is ending.
     ending: Option<Outcome>,
+    /// When it was told to end, or saw that it has to.
+    ending_since: Duration,
     all_ready: bool,
     was_ready: bool,
 }
 
 impl Keeper {
-    /// Keeps a process for each of `members`: its role, and how long it may take to drain.
-    pub fn new(members: impl IntoIterator<Item = (Role, Duration)>) -> Self {
+    /// Keeps a process for each of `members`: its role, and how long it may take to drain. One that answered and then
+    /// does not for `silence` is replaced; `None`: never.
+    pub fn new(members: impl IntoIterator<Item = (Role, Duration)>, silence: Option<Duration>) -> Self {
         let processes = members.into_iter().map(|(role, drain)| Process::new(role, drain)).collect();
-        Self { processes, ending: None, all_ready: false, was_ready: false }
+        let (all_ready, was_ready) = (false, false);
+        Self { processes, silence, ending: None, ending_since: Duration::ZERO, all_ready, was_ready }
     }
 
     /// Starts everything: the order does not matter, as every process waits for those that it needs.
@@ -135,7 +152,7 @@ impl Keeper {
         self.ending.filter(|_| self.processes.iter().all(|process| process.pid.is_none()))
     }
 
-    /// Whether it was told to end.
+    /// Whether it ends.
     pub fn is_ending(&self) -> bool {
         self.ending.is_some()
     }
@@ -150,9 +167,8 @@ impl Keeper {
         let mut actions = match event {
             Event::Started { index, pid } => self.started(now, index, pid),
             Event::Exited { index, exit } => self.exited(now, index, exit),
-            Event::Answered { index, pid, health } => self.answered(index, pid, health),
-            Event::End => self.end(Outcome::Drained),
-            Event::EndNow => self.end_now(),
+            Event::Answered { index, pid, health } => self.answered(now, index, pid, health),
+            Event::Told => self.told(now),
         };
         if self.ending.is_some() {
             actions.extend(self.drain_next(now));
@@ -184,6 +200,7 @@ impl Keeper {
         let Some(process) = self.processes.get_mut(index) else { return Vec::new() };
         process.pid = Some(pid);
         process.started_at = now;
+        process.silence = Silence::default();
         process.state = State::Starting;
         vec![Action::Tell(Notice::Changed(index))]
     }
@@ -199,7 +216,7 @@ impl Keeper {
         if exit == Exit::Code(EXIT_USAGE) {
             process.state = State::GivenUp;
             let mut actions = vec![Action::Tell(Notice::Died { index, exit, again_in: None })];
-            actions.extend(self.end(Outcome::GaveUp));
+            actions.extend(self.end(now, Outcome::GaveUp));
             return actions;
         }
         let wait = process.backoff.after(now.saturating_sub(process.started_at));
@@ -208,17 +225,32 @@ impl Keeper {
         vec![Action::Tell(Notice::Died { index, exit, again_in: Some(wait) })]
     }
 
-    fn answered(&mut self, index: usize, pid: u32, health: Health) -> Vec<Action> {
+    fn answered(&mut self, now: Duration, index: usize, pid: u32, health: Health) -> Vec<Action> {
         let Some(process) = self.processes.get_mut(index) else { return Vec::new() };
         // An answer that was asked of its predecessor says nothing of it.
-        if process.pid != Some(pid) || !process.heard(health) {
+        if process.pid != Some(pid) {
             return Vec::new();
         }
-        vec![Action::Tell(Notice::Changed(index))]
+        let changed = process.heard(now, health);
+        if let Some(silent) = process.hung(now, self.silence) {
+            process.state = State::Hung;
+            return vec![Action::Tell(Notice::Hung { index, silent }), Action::Kill(index)];
+        }
+        if changed { vec![Action::Tell(Notice::Changed(index))] } else { Vec::new() }
     }
 
-    fn end(&mut self, outcome: Outcome) -> Vec<Action> {
-        self.ending.get_or_insert(outcome);
+    fn told(&mut self, now: Duration) -> Vec<Action> {
+        match self.ending {
+            None => self.end(now, Outcome::Drained),
+            Some(Outcome::Hurried) => Vec::new(),
+            Some(_) if now < self.ending_since + ECHO => Vec::new(),
+            Some(_) => self.end_now(),
+        }
+    }
+
+    fn end(&mut self, now: Duration, outcome: Outcome) -> Vec<Action> {
+        self.ending = Some(outcome);
+        self.ending_since = now;
         let mut actions = Vec::new();
         for (index, process) in self.processes.iter_mut().enumerate() {
             if matches!(process.state, State::Restarting { .. }) {
@@ -230,9 +262,8 @@ impl Keeper {
     }
 
     fn end_now(&mut self) -> Vec<Action> {
-        let mut actions = self.end(Outcome::Hurried);
         self.ending = Some(Outcome::Hurried);
-        actions.push(Action::Tell(Notice::Hurried));
+        let mut actions = vec![Action::Tell(Notice::Hurried)];
         for (index, process) in
             self.processes.iter_mut().enumerate().filter(|(_, process)| process.pid.is_some())
         {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use mesh::config::Role;
 
 use super::backoff::Backoff;
+use super::silence::Silence;
 use crate::probe::Health;
 
 /// One process that is kept.
@@ -23,6 +24,7 @@ pub struct Process {
     pub(super) started_at: Duration,
     pub(super) backoff: Backoff,
     pub(super) kill_at: Option<Duration>,
+    pub(super) silence: Silence,
 }
 
 /// How a process is.
@@ -36,6 +38,8 @@ pub enum State {
     Unready(String),
     /// It runs, but does not answer any more.
     Silent,
+    /// It did not answer for too long, and is killed.
+    Hung,
     /// It died, and is started again.
     Restarting {
         /// When.
@@ -71,6 +75,7 @@ impl Process {
             started_at: Duration::ZERO,
             backoff: Backoff::default(),
             kill_at: None,
+            silence: Silence::default(),
         }
     }
 
@@ -82,17 +87,25 @@ impl Process {
     }
 
     /// Takes in what the process said; `true` where its state is another one now.
-    pub(super) fn heard(&mut self, health: Health) -> bool {
+    pub(super) fn heard(&mut self, now: Duration, health: Health) -> bool {
         let next = match (&self.state, health) {
-            (State::Draining, _) => return false,
+            (State::Draining | State::Hung, _) => return false,
+            // It may have much to read before it listens.
             (State::Starting, Health::Silent) => return false,
             (_, Health::Silent) => State::Silent,
             (_, Health::Ready) => State::Ready,
             (_, Health::Unready(why)) => State::Unready(why),
         };
+        self.silence.note(now, next == State::Silent);
         let changed = self.state != next;
         self.state = next;
         changed
+    }
+
+    /// For how long it has not answered, where that is so long that it is not waited for any more.
+    pub(super) fn hung(&self, now: Duration, bound: Option<Duration>) -> Option<Duration> {
+        let silent = self.silence.lasts(now).filter(|_| self.state == State::Silent)?;
+        bound.is_some_and(|bound| silent >= bound).then_some(silent)
     }
 }
 

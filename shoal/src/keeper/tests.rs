@@ -1,6 +1,7 @@
 use super::*;
 
 const DRAIN: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(15);
 
 /// A keeper whose actions are carried out at once: what is drained or killed is noted, what is started gets the next
 /// process id.
@@ -16,7 +17,7 @@ impl Mesh {
         let roles =
             [Role::Gateway, Role::MsgServer, Role::MsgServer, Role::Router, Role::Manager, Role::Monitor];
         let mut mesh = Self {
-            keeper: Keeper::new(roles.map(|role| (role, DRAIN))),
+            keeper: Keeper::new(roles.map(|role| (role, DRAIN)), Some(SILENCE)),
             now: Duration::ZERO,
             next_pid: 100,
             done: Vec::new(),
@@ -92,6 +93,60 @@ fn a_process_that_does_not_answer_yet_is_starting_and_one_that_stops_answering_i
 }
 
 #[test]
+fn what_does_not_answer_for_long_is_killed_and_started_again() {
+    let mut mesh = Mesh::started();
+    mesh.all_answer_ready();
+    mesh.done();
+    let old = mesh.keeper.processes()[3].pid.unwrap();
+    mesh.answer(3, Health::Silent);
+    mesh.wait(SILENCE - Duration::from_secs(1));
+    mesh.answer(3, Health::Silent);
+    mesh.answer(3, Health::Silent);
+    assert_eq!(mesh.done(), [], "it may be slow");
+    mesh.wait(Duration::from_secs(1));
+    mesh.answer(3, Health::Silent);
+    assert_eq!(mesh.done(), [Action::Tell(Notice::Hung { index: 3, silent: SILENCE }), Action::Kill(3)]);
+    mesh.answer(3, Health::Silent);
+    mesh.answer(3, Health::Ready);
+    assert_eq!(mesh.done(), [], "it is killed once, and its last words come too late");
+    mesh.take(Event::Exited { index: 3, exit: Exit::Signal(9) });
+    mesh.wait(Duration::from_millis(250));
+    assert_eq!(mesh.done().last(), Some(&Action::Start(3)));
+    assert_ne!(mesh.keeper.processes()[3].pid, Some(old));
+}
+
+#[test]
+fn a_long_silence_counts_only_where_several_questions_went_unanswered_in_a_row() {
+    let mut mesh = Mesh::started();
+    mesh.all_answer_ready();
+    mesh.done();
+    // As after `shoal up` itself was stopped for an hour.
+    mesh.answer(3, Health::Silent);
+    mesh.wait(Duration::from_secs(3600));
+    mesh.answer(3, Health::Silent);
+    mesh.answer(3, Health::Ready);
+    mesh.answer(3, Health::Silent);
+    mesh.answer(3, Health::Silent);
+    assert!(!mesh.done().contains(&Action::Kill(3)));
+}
+
+#[test]
+fn one_that_was_never_heard_of_or_drains_is_not_taken_for_hung() {
+    let mut mesh = Mesh::started();
+    let stays_silent = |mesh: &mut Mesh| {
+        for _ in 0..10 {
+            mesh.wait(SILENCE);
+            mesh.answer(4, Health::Silent);
+        }
+        mesh.done().contains(&Action::Kill(4))
+    };
+    assert!(!stays_silent(&mut mesh), "a store may take long to open");
+    mesh.answer(4, Health::Ready);
+    mesh.keeper.processes[4].state = State::Draining;
+    assert!(!stays_silent(&mut mesh), "draining has a bound of its own");
+}
+
+#[test]
 fn what_dies_is_started_again_after_a_growing_wait() {
     let mut mesh = Mesh::started();
     mesh.all_answer_ready();
@@ -126,7 +181,7 @@ fn an_answer_of_the_process_that_died_says_nothing_of_its_successor() {
 fn a_mesh_ends_role_by_role_each_after_the_one_before() {
     let mut mesh = Mesh::started();
     mesh.done();
-    mesh.take(Event::End);
+    mesh.take(Event::Told);
     let turns: [(Role, &[usize]); 5] = [
         (Role::Gateway, &[0]),
         (Role::MsgServer, &[1, 2]),
@@ -147,7 +202,7 @@ fn a_mesh_ends_role_by_role_each_after_the_one_before() {
 #[test]
 fn what_does_not_drain_in_time_is_killed() {
     let mut mesh = Mesh::started();
-    mesh.take(Event::End);
+    mesh.take(Event::Told);
     mesh.done();
     mesh.wait(DRAIN);
     assert_eq!(mesh.done(), []);
@@ -164,7 +219,7 @@ fn what_does_not_drain_in_time_is_killed() {
 fn what_was_to_be_started_again_is_not_once_the_mesh_ends() {
     let mut mesh = Mesh::started();
     mesh.exit(5, 1);
-    mesh.take(Event::End);
+    mesh.take(Event::Told);
     assert_eq!(mesh.keeper.processes()[5].state, State::Ended);
     mesh.done();
     mesh.wait(Duration::from_secs(1));
@@ -176,12 +231,18 @@ fn what_was_to_be_started_again_is_not_once_the_mesh_ends() {
 #[test]
 fn being_told_twice_kills_all_at_once() {
     let mut mesh = Mesh::started();
-    mesh.take(Event::End);
+    mesh.take(Event::Told);
     mesh.done();
-    mesh.take(Event::EndNow);
+    mesh.now += ECHO - Duration::from_millis(1);
+    mesh.take(Event::Told);
+    assert_eq!(mesh.done(), [], "the echo of the first is not a second one");
+    mesh.now += Duration::from_millis(1);
+    mesh.take(Event::Told);
     let mut expected = vec![Action::Tell(Notice::Hurried)];
     expected.extend((0..6).map(Action::Kill));
     assert_eq!(mesh.done(), expected);
+    mesh.take(Event::Told);
+    assert_eq!(mesh.done(), [], "more cannot be done");
     (0..6).for_each(|index| mesh.take(Event::Exited { index, exit: Exit::Signal(9) }));
     assert_eq!(mesh.keeper.outcome(), Some(Outcome::Hurried));
 }

@@ -1,6 +1,6 @@
 //! The one table of the mesh file's keys: checks, hints and `shoal up --help` are made from it.
 
-use mesh::config::{Fallback, Fate, Key, Kind, Role, Roles};
+use mesh::config::{Fallback, Fate, Key, Kind, Role, Roles, TimeUnit};
 
 /// The most msg_servers or routers of one mesh file.
 pub const MOST_OF_A_ROLE: u64 = 100;
@@ -52,6 +52,12 @@ pub static KEYS: &[Key] = &[
             "The file with the MeshSecret, which every process proves to know.",
         )
     },
+    key(
+        "SilentSeconds",
+        Kind::Time { unit: TimeUnit::Seconds, min_ms: 0, max_ms: 86_400_000 },
+        "15",
+        "How long a process that has answered before may not answer until it is killed and started again; 0 waits for ever.",
+    ),
     key(
         "Set",
         Kind::Object(SET),

@@ -4,9 +4,10 @@ mod cross_check;
 mod keys;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use mesh::config::{ConfigError, Role, describe, parse_keys, table};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 pub use keys::MOST_OF_A_ROLE;
@@ -39,6 +40,9 @@ pub struct MeshFile {
     pub web_listen: std::net::SocketAddr,
     /// The file with the mesh's secret; in `data` where unset.
     pub mesh_secret_file: Option<PathBuf>,
+    /// How long a process may not answer before it is replaced; `None`: for ever.
+    #[serde(rename = "SilentSeconds", deserialize_with = "time_or_never")]
+    pub silence: Option<Duration>,
     /// Further keys of each role's config files, exactly as the mesh file has them.
     #[serde(skip)]
     pub set: Map<String, Value>,
@@ -130,6 +134,12 @@ impl MeshFile {
     }
 }
 
+/// Milliseconds, which is what the check makes of every time; 0 says "never".
+fn time_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let milliseconds = u64::deserialize(from)?;
+    Ok((milliseconds > 0).then(|| Duration::from_millis(milliseconds)))
+}
+
 /// What is known of every key, for the help.
 pub fn key_list() -> String {
     let line = |(path, key): (String, &mesh::config::Key)| {
@@ -180,6 +190,14 @@ mod tests {
         assert_eq!((mesh.msg_servers, mesh.routers, mesh.monitors), (2, 1, 1));
         assert_eq!(mesh.web_listen, "127.0.0.1:30000".parse().unwrap());
         assert_eq!((mesh.data, mesh.mesh_secret_file), (PathBuf::from("./data"), None));
+        assert_eq!(mesh.silence, Some(Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn a_process_may_be_silent_for_ever_where_the_file_says_0() {
+        let silence = |text| MeshFile::parse(text, "m").unwrap().silence;
+        assert_eq!(silence(r#"{"SilentSeconds": 0}"#), None);
+        assert_eq!(silence(r#"{"SilentSeconds": 2.5}"#), Some(Duration::from_millis(2500)));
     }
 
     #[test]

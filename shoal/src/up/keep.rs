@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::future::pending;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -39,19 +40,20 @@ pub struct Run {
 }
 
 impl Run {
-    /// Is ready to run `members`; nothing is started yet.
+    /// Is ready to run `members`; nothing is started yet. Who does not answer for `silence` is replaced.
     ///
     /// # Errors
     /// Where signals cannot be heard.
     pub fn new(
         members: Vec<Member>,
+        silence: Option<Duration>,
         programs: Programs,
         folder: &DataFolder,
         screen: Screen,
     ) -> Result<Self, Failure> {
         let (children, happened) = Children::new(programs, members.len());
         Ok(Self {
-            keeper: Keeper::new(members.iter().map(|member| (member.role, member.drain))),
+            keeper: Keeper::new(members.iter().map(|member| (member.role, member.drain)), silence),
             children,
             happened,
             signals: Signals::listen().map_err(Failure::while_trying("to listen to signals"))?,
@@ -91,8 +93,7 @@ impl Run {
         tokio::select! {
             Some(event) = self.happened.recv() => self.keeper.take(self.began.elapsed(), event),
             () = self.signals.next() => {
-                let event = if self.keeper.is_ending() { Event::EndNow } else { Event::End };
-                self.keeper.take(self.began.elapsed(), event)
+                self.keeper.take(self.began.elapsed(), Event::Told)
             }
             () = due => self.keeper.tick(self.began.elapsed()),
         }

@@ -40,7 +40,7 @@ pub async fn run(args: UpArgs) -> Result<u8, Failure> {
 
     let members = prepare(&mesh, &folder, args.log_level.as_deref(), &mut screen)?;
     announce(&mesh, &folder, &members, &mut screen);
-    let outcome = Run::new(members, programs(&args)?, &folder, screen)?.keep().await;
+    let outcome = Run::new(members, mesh.silence, programs(&args)?, &folder, screen)?.keep().await;
     // Where it cannot be removed, the next `up` reads it and finds nobody.
     let _ = std::fs::remove_file(folder.run_file());
     Ok(exit_code(outcome))

@@ -36,6 +36,7 @@ pub fn health(state: &State) -> (String, Tone) {
         State::Ready => ("ready".into(), Tone::Good),
         State::Unready(why) => (format!("not ready: {why}"), Tone::Bad),
         State::Silent => ("does not answer".into(), Tone::Bad),
+        State::Hung => ("hung, is replaced".into(), Tone::Bad),
         State::Restarting { .. } => ("died, is started again".into(), Tone::Bad),
         State::Draining => ("draining".into(), Tone::Busy),
         State::Ended => ("ended".into(), Tone::Busy),
@@ -50,6 +51,7 @@ pub fn state_name(state: &State) -> &'static str {
         State::Ready => "ready",
         State::Unready(_) => "unready",
         State::Silent => "silent",
+        State::Hung => "hung",
         State::Restarting { .. } => "restarting",
         State::Draining => "draining",
         State::Ended => "ended",
@@ -72,6 +74,14 @@ pub fn line(notice: &Notice, members: &[Member], processes: &[Process]) -> Optio
             format!("{} {exit}; starting it again would not help: the mesh ends", name(index)),
             Some(Tone::Bad),
         ),
+        Notice::Hung { index, silent } => (
+            format!(
+                "{} has not answered for {}: it is killed, to be started again",
+                name(index),
+                in_words(*silent)
+            ),
+            Some(Tone::Bad),
+        ),
         Notice::AllReady { first: true } => return None,
         Notice::AllReady { first: false } => ("all is ready again".into(), Some(Tone::Good)),
         Notice::Draining(role) => (format!("draining: {role}"), None),
@@ -90,6 +100,9 @@ pub fn event(notice: &Notice, members: &[Member], processes: &[Process], last_li
         Notice::Died { index, exit, again_in } => json!({
             "Event": "died", "Name": name(index), "How": exit.to_string(),
             "AgainInMs": again_in.map(milliseconds), "LastLines": last_lines,
+        }),
+        Notice::Hung { index, silent } => json!({
+            "Event": "hung", "Name": name(index), "SilentMs": milliseconds(*silent),
         }),
         Notice::AllReady { first } => json!({
             "Event": "ready", "First": first, "Gateway": gateway(members), "Web": page(members),
@@ -152,7 +165,7 @@ mod tests {
         let folder = DataFolder::at(std::path::Path::new("/srv")).unwrap();
         let shared = Shared { mesh: &mesh, folder: &folder, secret_file: None, log_level: None };
         let members = members(shared, &seats(&mesh).unwrap()).unwrap();
-        let keeper = Keeper::new(members.iter().map(|member| (member.role, member.drain)));
+        let keeper = Keeper::new(members.iter().map(|member| (member.role, member.drain)), None);
         (members, keeper)
     }
 

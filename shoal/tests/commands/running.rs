@@ -1,13 +1,14 @@
 //! A `shoal up` that runs in a folder of its own, on free ports, and what it says.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group, test_kill_process};
 use serde_json::Value;
 
 /// Long enough for a loaded machine; a test that waits this long has failed.
@@ -27,6 +28,8 @@ impl Up {
             .args(["up", "--json"])
             .args(args)
             .stdout(Stdio::piped())
+            // As a shell starts it: the terminal's signals go to this group.
+            .process_group(0)
             .spawn()
             .expect("shoal starts");
         let stdout = BufReader::new(child.stdout.take().expect("stdout"));
@@ -62,6 +65,12 @@ impl Up {
         }
     }
 
+    /// Whether it has said something that is `wanted`; what it said meanwhile is kept in `seen`.
+    pub fn has_said(&mut self, wanted: impl Fn(&Value) -> bool) -> bool {
+        self.seen.extend(self.events.try_iter());
+        self.seen.iter().any(wanted)
+    }
+
     /// What it said so far, up to the last event that was waited for.
     pub fn seen(&self) -> &[Value] {
         &self.seen
@@ -83,6 +92,11 @@ impl Up {
     /// Sends `signal` to `shoal up` itself.
     pub fn signal(&self, signal: Signal) {
         kill(self.pid(), signal);
+    }
+
+    /// Sends `signal` as a terminal does: to all processes of the group.
+    pub fn signal_group(&self, signal: Signal) {
+        kill_process_group(id(self.pid()), signal).expect("the group is there");
     }
 
     /// Waits until `shoal up` has ended.

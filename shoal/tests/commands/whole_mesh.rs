@@ -61,6 +61,34 @@ fn each_process_that_is_killed_is_started_again_and_all_is_ready_again() {
 }
 
 #[test]
+fn a_process_that_hangs_is_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("mesh.json"), r#"{"SilentSeconds": 1}"#).unwrap();
+    let mut up = Up::ready(folder.path(), &[SMALL, &["mesh.json"]].concat());
+    let hung = up.pid_of("router");
+    kill(hung, Signal::STOP);
+    let told = up.wait_for("it to be noticed", |event| event["Event"] == "hung");
+    assert_eq!(told["Name"], "router");
+    assert!(told["SilentMs"].as_u64() >= Some(1000), "{told}");
+    up.wait_for("its end", |event| event["Event"] == "died" && event["How"] == "was killed (signal 9)");
+    up.wait_for("all to be ready again", |event| event["Event"] == "ready" && event["First"] == false);
+    assert_ne!(up.pid_of("router"), hung);
+}
+
+#[test]
+fn one_ctrl_c_of_the_terminal_drains_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let up = Up::ready(folder.path(), SMALL);
+    up.signal_group(Signal::INT);
+    up.signal_group(Signal::INT);
+    let (status, seen) = up.ended();
+    assert_eq!(status.code(), Some(0));
+    assert_eq!(seen.last().unwrap()["Outcome"], "drained");
+    let roles = events(&seen, "draining").len();
+    assert_eq!(roles, 4, "each role in its turn, for the signal reached none of them: {seen:#?}");
+}
+
+#[test]
 fn a_folder_has_one_mesh() {
     let folder = tempfile::tempdir().unwrap();
     let up = Up::ready(folder.path(), SMALL);
@@ -129,7 +157,11 @@ fn told_twice_all_ends_at_once() {
     kill(pids[0], Signal::STOP);
     up.signal(Signal::INT);
     up.wait_for("the drain", |event| event["Event"] == "draining");
-    up.signal(Signal::INT);
+    // One that comes at once is taken for an echo of the first.
+    eventually("it to hear the second", || {
+        up.signal(Signal::INT);
+        up.has_said(|event| event["Event"] == "hurried")
+    });
     let (status, seen) = up.ended();
     assert_eq!(status.code(), Some(130));
     assert_eq!(events(&seen, "hurried").len(), 1);
