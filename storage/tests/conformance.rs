@@ -1,7 +1,6 @@
 //! Every backend passes the suite: the model, and the embedded store on this machine's disk.
 
-// What is set up for the tests fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what is set up for the tests fails by panicking")]
 
 use std::path::Path;
 use std::sync::Arc;

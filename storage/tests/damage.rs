@@ -1,7 +1,6 @@
 //! A damaged log is refused, and mended only when asked.
 
-// What is set up for the tests fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what is set up for the tests fails by panicking")]
 
 use std::fs;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! The index is thrown away and built anew from the log whenever it does not fit.
 
-// What is set up for the tests fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what is set up for the tests fails by panicking")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

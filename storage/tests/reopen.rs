@@ -1,7 +1,6 @@
 //! What was answered is there when the store is opened again.
 
-// What is set up for the tests fails by panicking.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "what is set up for the tests fails by panicking")]
 
 use protocol::content::Content;
 use protocol::ids::{LogName, TopicName, UserId, Version};

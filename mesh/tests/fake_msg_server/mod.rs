@@ -1,8 +1,6 @@
 //! The msg_server's end of links, scripted: for tests of whoever dials msg_servers. As a real one it republishes
 //! what linked processes report.
-//!
-//! Other crates' tests take it in by its path; each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "other crates' tests take it in by its path, and each uses a part of it")]
 
 use std::io;
 use std::sync::Arc;

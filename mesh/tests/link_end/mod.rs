@@ -1,7 +1,5 @@
 //! The msg_server's end of one link, frame by frame: for tests of whoever serves msg_servers.
-//!
-//! Other crates' tests take it in by its path; each uses a part of it.
-#![allow(dead_code)]
+#![allow(dead_code, reason = "other crates' tests take it in by its path, and each uses a part of it")]
 
 use std::io;
 use std::time::Duration;

@@ -7,8 +7,7 @@
 //!
 //! A check that fails panics, and says what was expected.
 
-// A check fails by panicking.
-#![allow(clippy::unwrap_used, clippy::expect_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a check fails by panicking")]
 
 mod appends;
 mod archive;
