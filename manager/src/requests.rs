@@ -39,7 +39,7 @@ async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
     Ok(match request {
         Request::Login { user, device } => {
             let found = store.log_in(user, device).await?;
-            Reply::LoggedIn { stamp: desk.stamp(), logs: found.logs, revision: found.revision }
+            Reply::LoggedIn { stamp: desk.stamp(), logs: found.logs, revision: found.revision, welcome: None }
         }
         Request::Bounds { logs } if logs.len() > MOST => return Err(ErrorCode::LimitReached.into()),
         Request::Bounds { logs } => Reply::Bounds { bounds: store.bounds(logs).await? },
@@ -60,6 +60,7 @@ async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
             let receipts = move_cursor(desk, Place { user, device, log, mark }, version).await?;
             Reply::Moved { receipts }
         }
+        Request::Account { .. } => return Err(ErrorCode::NoAccounts.into()),
     })
 }
 

@@ -210,7 +210,9 @@ async fn a_login_is_numbered_and_told_the_state_of_every_log() {
     let login = Request::Login { user: user("amy"), device: None };
     let mut last = 0;
     for _ in 0..3 {
-        let Reply::LoggedIn { stamp, logs, revision } = server.ask(&login).await else { panic!("no login") };
+        let Reply::LoggedIn { stamp, logs, revision, .. } = server.ask(&login).await else {
+            panic!("no login")
+        };
         assert!(stamp > last && stamp < 1 << 53);
         last = stamp;
         assert!(revision > 0);

@@ -72,6 +72,22 @@ codes! {
         NotYourLog = 4012, "this log is not yours to read";
         /// A limit on a number of things was reached.
         LimitReached = 4013, "a limit of this mesh is reached";
+        /// Unknown user, wrong password, unknown or expired token: all the same, so that nobody learns which.
+        LoginRefused = 4014, "this name and this password or token do not go together";
+        /// The name, or one that looks like it, belongs to somebody.
+        NameTaken = 4015, "this name, or one that looks like it, is taken";
+        /// Only the topic's creator may do it.
+        NotAllowed = 4016, "this is not yours to do";
+        /// The topic takes only those whom its creator invited.
+        NotInvited = 4017, "this topic takes only whom its creator has invited";
+        /// A password or token over a connection that others may read.
+        Plaintext = 4018, "passwords and tokens are taken over TLS only, or from this machine: connect with TLS";
+        /// Nobody may register here.
+        RegistrationClosed = 4019, "accounts are made by the operator of this mesh";
+        /// The token allows less than that.
+        OutOfScope = 4020, "this token does not allow that";
+        /// A mesh in mode `open`.
+        NoAccounts = 4021, "there are no accounts here: this mesh is in mode open";
         /// A fault of ours.
         Internal = 5000, "a fault in the server";
         /// No manager is linked.
@@ -88,6 +104,8 @@ codes! {
         Draining = 5006, "this server is going down: come back through the gateway";
         /// Too many requests wait already.
         Busy = 5007, "too much waits already: send again a little later";
+        /// Too many logins or registrations failed, or came at once.
+        Throttled = 5008, "too many attempts: wait a little";
     }
 }
 
@@ -121,6 +139,12 @@ codes! {
         LoginTimeout = 3003, "no login in time";
         /// A link was asked for that this process does not give.
         LinkRefused = 3004, "this link is refused";
+        /// The device was logged out, here or from another one.
+        LoggedOut = 3005, "this device was logged out";
+        /// The account was disabled or deleted.
+        AccountEnded = 3006, "this account was disabled or deleted";
+        /// The token that the session was begun with.
+        TokenExpired = 3007, "the token has expired: log in again";
     }
 }
 

@@ -10,6 +10,8 @@
 //! - a message's [`content`] is encoded once, by the msg_server that took it from the client, and
 //!   travels as those bytes through links, log and store.
 
+pub mod access;
+pub mod account;
 pub mod channel;
 pub mod code;
 pub mod command;
@@ -18,5 +20,6 @@ pub mod event;
 pub mod fields;
 pub mod ids;
 pub mod link;
+pub mod lookalike;
 pub mod ownership;
 pub mod packet;

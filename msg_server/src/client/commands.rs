@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mesh::connection::Close;
 use mesh::outbox::Turn;
+use protocol::access;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::event;
@@ -60,20 +61,39 @@ pub(crate) fn received(
     if packet.seq.is_some() {
         session.become_newer();
     }
-    match &*packet.cmd_name {
-        name::SEND_PING => session.ok(packet.seq, |_| {}, turn),
-        name::SEND_CLIENT_ID | name::SEND_CLIENT_ID_FOR_TOPIC => {
-            super::login::log_in(server, session, &packet, turn)?
-        }
-        name::LINK_HELLO | name::LINK_PROOF | name::SUBSCRIBE_CHANNEL => {
-            return Err(Close::silently("a client can never become a link"));
-        }
-        _ => match session.who() {
-            Some(who) => act(&Request { server, session, who, packet: &packet }, turn),
-            None if session.is_newer() => session.refuse(packet.seq, ErrorCode::NotLoggedIn, None, turn),
-            None => return Err(Close::silently("an old client must log in first")),
-        },
+    if matches!(&*packet.cmd_name, name::LINK_HELLO | name::LINK_PROOF | name::SUBSCRIBE_CHANNEL) {
+        return Err(Close::silently("a client can never become a link"));
     }
+    if let Err(code) = admitted(session, &packet) {
+        return refused(session, &packet, code, turn);
+    }
+    match (&*packet.cmd_name, session.who()) {
+        (name::SEND_PING, _) => session.ok(packet.seq, |_| {}, turn),
+        (name::SEND_CLIENT_ID | name::SEND_CLIENT_ID_FOR_TOPIC, _) => {
+            super::login::log_in(server, session, &packet, turn)?;
+        }
+        (_, Some(who)) => act(&Request { server, session, who, packet: &packet }, turn),
+        (_, None) => session.refuse(packet.seq, ErrorCode::NoAccounts, None, turn),
+    }
+    Ok(())
+}
+
+/// Whether the session may ask for it at all, by the one table of who may what.
+fn admitted(session: &Session, packet: &Packet<'_>) -> Result<(), ErrorCode> {
+    let scopes = session.who().map(|who| who.scopes);
+    match (access::of(&packet.cmd_name), scopes) {
+        (Some(row), scopes) => row.admits(scopes),
+        (None, Some(_)) => Err(ErrorCode::UnknownCommand),
+        (None, None) => Err(ErrorCode::NotLoggedIn),
+    }
+}
+
+/// An old session understands no refusal: what it may not do is not done, and without a login it is of no use.
+fn refused(session: &Session, packet: &Packet<'_>, code: ErrorCode, turn: &mut Turn) -> Result<(), Close> {
+    if !session.is_newer() && !session.is_logged_in() {
+        return Err(Close::silently("an old client must log in first"));
+    }
+    session.refuse(packet.seq, code, None, turn);
     Ok(())
 }
 
@@ -90,7 +110,7 @@ fn act(request: &Request<'_>, turn: &mut Turn) {
         name::TOPICS => request.topics(turn),
         name::MEMBERS => request.members(turn),
         name::PRESENCE => request.presence(turn),
-        _ => request.refuse(ErrorCode::UnknownCommand, turn),
+        _ => request.refuse(ErrorCode::NoAccounts, turn),
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use mesh::connection::Close;
 use mesh::outbox::Turn;
 use mesh::report;
+use protocol::access::Scopes;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::event;
@@ -80,7 +81,7 @@ fn who(session: &Session, packet: &Packet<'_>) -> Result<Who, String> {
         (None, true) => Some(DeviceId::new(UNNAMED_DEVICE).map_err(|error| error.to_string())?),
         (_, false) => None,
     };
-    Ok(Who { inbox: LogName::inbox(&user), user, device })
+    Ok(Who { inbox: LogName::inbox(&user), user, device, scopes: Scopes::ALL })
 }
 
 /// What a manager told at a login.
@@ -182,7 +183,7 @@ impl Server {
         let Some(who) = session.who() else { return Ok(None) };
         let ask = Ask::Login { user: who.user.clone(), device: who.device.clone() };
         match self.managers.ask_within(within, &who.inbox, &ask).await {
-            Ok(Reply::LoggedIn { stamp, logs, revision }) => Ok(Some(Told { logs, stamp, revision })),
+            Ok(Reply::LoggedIn { stamp, logs, revision, .. }) => Ok(Some(Told { logs, stamp, revision })),
             Ok(Reply::Refused { code, message }) => match ErrorCode::from_number(code) {
                 Some(code) if code.retry().is_none() => Err((code, message)),
                 _ => Ok(None),

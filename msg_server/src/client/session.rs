@@ -8,6 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mesh::outbox::{NotQueued, Outbox, Turn};
 use parking_lot::{Mutex, MutexGuard};
+use protocol::access::Scopes;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::event::{self, Dialect, Stored};
 use protocol::ids::{DeviceId, LogName, UserId};
@@ -60,6 +61,8 @@ pub struct Who {
     pub device: Option<DeviceId>,
     /// The user's inbox.
     pub inbox: LogName,
+    /// What it may do.
+    pub scopes: Scopes,
 }
 
 /// What a session has, besides who it is.

@@ -177,6 +177,10 @@ impl Server {
             Ok(Notice::Receipt { user, peer, id, mark }) => {
                 self.deliver_receipt(&user, &peer, &id, mark, turn)
             }
+            Ok(Notice::AccessEnded { user, device, code }) => {
+                self.access_ended(&user, device.as_ref(), code);
+            }
+            Ok(Notice::Invited { user, topic, by }) => self.tell_invited(&user, &topic, &by, turn),
             Ok(Notice::Online { ask, users }) => self.questions.answered(ask, users),
             Ok(Notice::SessionBegan { device: None, .. } | Notice::WhoIsOnline { .. }) => {}
             Err(error) => tracing::debug!(%error, "news of a later version"),

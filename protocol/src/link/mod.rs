@@ -7,6 +7,7 @@
 //!
 //! [`Frame::Send`] goes from msg_server to router and on to other msg_servers as the very same bytes.
 
+pub mod accounts;
 mod append;
 mod change;
 mod frame;

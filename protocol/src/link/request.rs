@@ -3,6 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::accounts;
 use crate::code::ErrorCode;
 use crate::ids::{DeviceId, LogName, MessageId, TopicName, UserId, Version};
 
@@ -76,6 +77,11 @@ pub enum Request {
         /// To where.
         version: Version,
     },
+    /// About an account.
+    Account {
+        /// What.
+        question: accounts::Question,
+    },
 }
 
 /// What a cursor says of the entries up to it.
@@ -109,6 +115,9 @@ pub enum Reply {
         logs: Vec<LogState>,
         /// Counts the changes of the user's memberships.
         revision: u64,
+        /// In mode `accounts`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        welcome: Option<accounts::Welcome>,
     },
     /// To `Bounds`, in the order asked.
     Bounds {
@@ -140,6 +149,11 @@ pub enum Reply {
     Moved {
         /// For each sender of a message that the cursor passed, the newest such message.
         receipts: Vec<Receipt>,
+    },
+    /// To `Account`.
+    Account {
+        /// What is so.
+        answer: accounts::Answer,
     },
     /// It was refused.
     Refused {
@@ -225,6 +239,24 @@ pub enum Notice {
         /// Whose.
         user: UserId,
     },
+    /// msg_server to router to msg_servers that follow the user's inbox: sessions that are no longer allowed end.
+    AccessEnded {
+        /// Whose.
+        user: UserId,
+        /// On which device; `None`: on all.
+        device: Option<DeviceId>,
+        /// The number of the [`DisconnectCode`](crate::code::DisconnectCode) under which they end.
+        code: u16,
+    },
+    /// msg_server to router to msg_servers that follow the user's inbox: the user was let into a topic.
+    Invited {
+        /// Who was.
+        user: UserId,
+        /// Into which.
+        topic: TopicName,
+        /// By whom.
+        by: UserId,
+    },
     /// msg_server to router to msg_servers that follow the sender's inbox: a message was received or read.
     Receipt {
         /// Who is to hear of it: the message's sender.
@@ -258,6 +290,8 @@ impl Notice {
         match self {
             Self::SessionBegan { user, .. }
             | Self::MembershipChanged { user }
+            | Self::AccessEnded { user, .. }
+            | Self::Invited { user, .. }
             | Self::Receipt { user, .. } => Some(user),
             Self::PeerChanged { .. } | Self::WhoIsOnline { .. } | Self::Online { .. } => None,
         }

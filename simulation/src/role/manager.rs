@@ -243,7 +243,7 @@ impl Manager {
             Request::Login { user, device } => match self.store.log_in(user, device).now_or_never() {
                 Some(Ok(found)) => {
                     let stamp = self.stamps.next(net.now().as_micros() as u64);
-                    Reply::LoggedIn { stamp, logs: found.logs, revision: found.revision }
+                    Reply::LoggedIn { stamp, logs: found.logs, revision: found.revision, welcome: None }
                 }
                 _ => failed(),
             },
