@@ -12,14 +12,18 @@
 //! made by one side is never one that the other side could have made.
 //!
 //! Without a secret, the key is empty and both ends must be on loopback.
+//!
+//! What the other side says of itself is bounded and readable before anything keeps it or writes it into a log: whoever says
+//! it has not proved anything yet.
 
 use std::net::SocketAddr;
 
 use hmac::{Hmac, KeyInit, Mac};
 use protocol::command::{Packet, name};
+use protocol::ids::StoreId;
 use sha2::Sha256;
 
-use crate::config::Secret;
+use crate::config::{HostPort, Role, Secret};
 use crate::connection::Close;
 
 /// The mesh's secret, or that there is none.
@@ -38,6 +42,27 @@ pub struct Greeting {
 }
 
 const NONCE_BYTES: usize = 32;
+
+/// The longest `UUID`, as the configuration allows it.
+const MAX_UUID: usize = 64;
+
+impl Greeting {
+    fn of(hello: &Packet<'_>) -> Result<Self, Close> {
+        let (role, uuid) = (arg(hello, 0, "a role")?, arg(hello, 1, "a uuid")?);
+        let store = hello.args.get(3).unwrap_or_default();
+        let dials = |known: &Role| *known != Role::MsgServer && known.name() == role;
+        if !Role::ALL.iter().any(dials) {
+            return Err(Close::silently("LINK_HELLO with a role that there is not"));
+        }
+        if uuid.is_empty() || uuid.len() > MAX_UUID || uuid.chars().any(char::is_control) {
+            return Err(Close::silently("LINK_HELLO with a uuid that is not 1 to 64 bytes of text"));
+        }
+        if !store.is_empty() && StoreId::try_from(store.to_owned()).is_err() {
+            return Err(Close::silently("LINK_HELLO with a store id that is none"));
+        }
+        Ok(Self { role: role.into(), uuid: uuid.into(), store: store.into() })
+    }
+}
 
 impl Secrecy {
     /// With this secret, or without.
@@ -120,6 +145,14 @@ fn arg<'a>(packet: &'a Packet<'_>, index: usize, what: &str) -> Result<&'a str, 
     packet.args.get(index).ok_or_else(|| Close::silently(format!("{} without {what}", &*packet.cmd_name)))
 }
 
+fn nonce_of<'a>(packet: &'a Packet<'_>, index: usize) -> Result<&'a str, Close> {
+    let nonce = arg(packet, index, "a nonce")?;
+    if nonce.len() == 2 * NONCE_BYTES && nonce.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Ok(nonce);
+    }
+    Err(Close::silently(format!("{} with a nonce that is not 32 bytes in hex", &*packet.cmd_name)))
+}
+
 /// The listener's side, from the challenge on.
 #[derive(Debug)]
 pub struct Listening {
@@ -138,15 +171,8 @@ impl Listening {
         hello: &Packet<'_>,
         address: &str,
     ) -> Result<(Self, bytes::Bytes), Close> {
-        let greeting = Greeting {
-            role: arg(hello, 0, "a role")?.into(),
-            uuid: arg(hello, 1, "a uuid")?.into(),
-            store: hello.args.get(3).unwrap_or_default().into(),
-        };
-        let theirs = arg(hello, 2, "a nonce")?;
-        if theirs.len() != 2 * NONCE_BYTES || greeting.uuid.is_empty() {
-            return Err(Close::silently("LINK_HELLO with a nonce or uuid of the wrong length"));
-        }
+        let greeting = Greeting::of(hello)?;
+        let theirs = nonce_of(hello, 2)?;
         let ours = nonce()?;
         let proof = secrecy.proof("listener", &greeting, [theirs, &ours], address)?;
         let proof = hex(&proof.finalize().into_bytes());
@@ -192,7 +218,10 @@ impl Offer {
     /// [`Close`] if the listener does not know the secret.
     pub fn answer(&self, secrecy: &Secrecy, challenge: &Packet<'_>) -> Result<bytes::Bytes, Close> {
         let address = arg(challenge, 0, "an address")?;
-        let nonces = [&*self.nonce, arg(challenge, 1, "a nonce")?];
+        if address.parse::<HostPort>().is_err() {
+            return Err(Close::silently("LINK_CHALLENGE with an address that is none"));
+        }
+        let nonces = [&*self.nonce, nonce_of(challenge, 1)?];
         let mac = secrecy.proof("listener", &self.greeting, nonces, address)?;
         check(mac, challenge.args.get(2), &format!("the msg_server {address}"))?;
         let proof = secrecy.proof("dialer", &self.greeting, nonces, address)?;
@@ -204,6 +233,8 @@ impl Offer {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const ADDRESS: &str = "127.0.0.1:19000";
 
     fn secrecy(secret: &str) -> Secrecy {
         Secrecy::new(Some(Secret::new(secret)))
@@ -219,7 +250,7 @@ mod tests {
 
     fn shake(dialer: &Secrecy, listener: &Secrecy) -> Result<Greeting, Close> {
         let (offer, hello) = Offer::begin(greeting())?;
-        let (listening, challenge) = Listening::begin(listener, &packet(&hello), "127.0.0.1:19000")?;
+        let (listening, challenge) = Listening::begin(listener, &packet(&hello), ADDRESS)?;
         let proof = offer.answer(dialer, &packet(&challenge))?;
         Ok(listening.prove(listener, &packet(&proof))?.0)
     }
@@ -245,11 +276,11 @@ mod tests {
     fn a_recorded_proof_and_a_reflected_one_are_worth_nothing() {
         let ours = secrecy("a secret of the mesh");
         let (offer, hello) = Offer::begin(greeting()).unwrap();
-        let (_, challenge) = Listening::begin(&ours, &packet(&hello), "a").unwrap();
+        let (_, challenge) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
         let recorded = offer.answer(&ours, &packet(&challenge)).unwrap();
-        let (again, fresh) = Listening::begin(&ours, &packet(&hello), "a").unwrap();
+        let (again, fresh) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
         assert!(again.prove(&ours, &packet(&recorded)).is_err());
-        let (again, _) = Listening::begin(&ours, &packet(&hello), "a").unwrap();
+        let (again, _) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
         let fresh = packet(&fresh);
         let reflected = Packet::new(name::LINK_PROOF, [fresh.args.get(2).unwrap()]);
         assert!(again.prove(&ours, &reflected).is_err());
@@ -270,8 +301,45 @@ mod tests {
         let ours = secrecy("a secret of the mesh");
         for garbage in ["", "zz", "0", "é1", "00"] {
             let (_, hello) = Offer::begin(greeting()).unwrap();
-            let (listening, _) = Listening::begin(&ours, &packet(&hello), "a").unwrap();
+            let (listening, _) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
             assert!(listening.prove(&ours, &Packet::new(name::LINK_PROOF, [garbage])).is_err());
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_says_of_itself_is_bounded_before_it_is_kept_or_told() {
+        let (nonce, long, store) = ("0".repeat(64), "x".repeat(65), "0".repeat(32));
+        let begin = |args: [&str; 4]| {
+            let begun = Listening::begin(&Secrecy::default(), &Packet::new(name::LINK_HELLO, args), ADDRESS);
+            begun.map(|(listening, _)| listening.greeting)
+        };
+        let good = Greeting { role: "manager".into(), uuid: "x".repeat(64), store: store.clone() };
+        assert_eq!(begin(["manager", &good.uuid, &nonce, &store]), Ok(good));
+        for bad in [
+            ["chief", "1", &nonce, ""],
+            ["msg_server", "1", &nonce, ""],
+            ["router\u{1b}[2J", "1", &nonce, ""],
+            ["router", "", &nonce, ""],
+            ["router", &long, &nonce, ""],
+            ["router", "1\nINFO the router 2 has linked", &nonce, ""],
+            ["router", "1", "00", ""],
+            ["router", "1", &"\n".repeat(64), ""],
+            ["manager", "1", &nonce, "a store"],
+            ["manager", "1", &nonce, &long],
+        ] {
+            let refused = begin(bad).unwrap_err().why;
+            assert!(!refused.contains(char::is_control) && refused.len() < 100, "{refused:?}");
+        }
+    }
+
+    #[test]
+    fn what_a_stranger_answers_is_bounded_before_it_is_told() {
+        let (offer, _) = Offer::begin(greeting()).unwrap();
+        let (nonce, long) = ("0".repeat(64), format!("{}:1", "x".repeat(10_000)));
+        for (address, nonce) in [("a\n:1", &*nonce), (&*long, &nonce), (ADDRESS, "00")] {
+            let challenge = Packet::new(name::LINK_CHALLENGE, [address, nonce, ""]);
+            let refused = offer.answer(&Secrecy::default(), &challenge).unwrap_err().why;
+            assert!(!refused.contains(char::is_control) && refused.len() < 100, "{refused:?}");
         }
     }
 }
