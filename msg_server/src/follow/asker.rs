@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use protocol::link::request::{LogBounds, Reply, Request};
 use tokio::sync::Notify;
 
+use super::feed::Steps;
 use super::followed::FollowedLog;
 use super::table::SHARDS;
 use crate::server::Server;
@@ -21,18 +22,24 @@ const BATCH: usize = 500;
 /// After a question that failed.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// Logs that wait to be asked for.
+/// Logs that wait to be asked for, by their numbers: each that is followed at most once, however long no manager is there.
 #[derive(Default)]
 pub(crate) struct Asker {
-    waiting: Mutex<Vec<Arc<FollowedLog>>>,
+    waiting: Mutex<HashMap<u64, Arc<FollowedLog>>>,
     some: Notify,
 }
 
 impl Asker {
-    /// Has the log's owner asked.
-    pub(crate) fn add(&self, log: Arc<FollowedLog>) {
-        self.waiting.lock().push(log);
+    /// Has the log's owner asked. To be called while the log is locked, as [`Asker::remove`] is: so no log waits longer than
+    /// it is followed.
+    pub(super) fn add(&self, log: &Arc<FollowedLog>) {
+        self.waiting.lock().insert(log.number(), Arc::clone(log));
         self.some.notify_one();
+    }
+
+    /// The log is followed no longer.
+    pub(super) fn remove(&self, log: &FollowedLog) {
+        self.waiting.lock().remove(&log.number());
     }
 }
 
@@ -44,7 +51,7 @@ impl Server {
             self.managers.available().await;
             let waiting = std::mem::take(&mut *self.asker.waiting.lock());
             let mut by_owner: HashMap<Option<LinkId>, Vec<Arc<FollowedLog>>> = HashMap::new();
-            for log in waiting {
+            for log in waiting.into_values() {
                 by_owner
                     .entry(self.managers.owner(log.name()).map(|manager| manager.link()))
                     .or_default()
@@ -52,7 +59,7 @@ impl Server {
             }
             for logs in by_owner.into_values() {
                 for batch in logs.chunks(BATCH) {
-                    tokio::spawn(Arc::clone(&self).ask_batch(batch.to_vec()));
+                    self.shutdown.spawn(Arc::clone(&self).ask_batch(batch.to_vec()));
                 }
             }
         }
@@ -72,7 +79,10 @@ impl Server {
             other => {
                 tracing::debug!(?other, "the bounds of {} logs were not told; asking again", logs.len());
                 tokio::time::sleep(AGAIN).await;
-                logs.into_iter().for_each(|log| self.asker.add(log));
+                let mut turn = Turn::default();
+                for log in logs {
+                    log.with(&self, &mut turn, |_, steps| steps.ask());
+                }
             }
         }
     }
@@ -114,5 +124,24 @@ impl Server {
             log.with(self, &mut turn, |feed, steps| feed.recheck(steps));
         }
         turn.flush().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::ids::LogName;
+
+    use super::*;
+
+    #[test]
+    fn a_log_waits_once_and_no_longer_than_it_is_followed() {
+        let asker = Asker::default();
+        let logs =
+            ["u/amy", "u/amy", "t/a"].map(|name| Arc::new(FollowedLog::new(LogName::new(name).unwrap())));
+        logs.iter().chain(&logs).for_each(|log| asker.add(log));
+        assert_eq!(asker.waiting.lock().len(), logs.len());
+        asker.remove(&logs[0]);
+        let left = std::mem::take(&mut *asker.waiting.lock());
+        assert!(!left.contains_key(&logs[0].number()) && left.contains_key(&logs[1].number()));
     }
 }

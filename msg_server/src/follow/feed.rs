@@ -31,7 +31,7 @@ pub trait Steps<R> {
     fn ask(&mut self);
     /// Read entries after a version and answer with [`Feed::page`]; for a reader, when it has room.
     fn read(&mut self, whom: Whom<R>, after: Version);
-    /// Call [`Feed::tick`] at that moment or soon after.
+    /// Call [`Feed::tick`] at that moment or soon after; at most one such moment stands at a time ([`Feed::alarm`]).
     fn wake(&mut self, at: Instant);
 }
 
@@ -60,6 +60,8 @@ pub struct Feed<R> {
     known: Version,
     /// Since when `known` is beyond `position`.
     behind_since: Option<Instant>,
+    /// When [`Feed::tick`] is to be called.
+    alarm: Option<Instant>,
     /// A read for the feed is under way.
     reading: bool,
     early: BTreeMap<Version, Entry>,
@@ -111,6 +113,7 @@ impl<R: Clone + PartialEq> Feed<R> {
             position: None,
             known: Version::ZERO,
             behind_since: None,
+            alarm: None,
             reading: false,
             early: BTreeMap::new(),
             early_bytes: 0,
@@ -245,10 +248,24 @@ impl<R: Clone + PartialEq> Feed<R> {
 
     /// Time passed: a hole that has waited long enough is read.
     pub fn tick(&mut self, now: Instant, steps: &mut impl Steps<R>) {
+        self.alarm = self.alarm.filter(|alarm| *alarm > now);
         match self.behind_since {
             Some(since) if now >= since + self.hole_wait => self.read_hole(steps),
-            Some(since) => steps.wake(since + self.hole_wait),
+            Some(since) => self.set_alarm(since + self.hole_wait, steps),
             None => {}
+        }
+    }
+
+    /// When [`Feed::tick`] is to be called, if that is wanted.
+    pub fn alarm(&self) -> Option<Instant> {
+        self.alarm
+    }
+
+    /// One that stands rings earlier, and looks then.
+    fn set_alarm(&mut self, at: Instant, steps: &mut impl Steps<R>) {
+        if self.alarm.is_none() {
+            self.alarm = Some(at);
+            steps.wake(at);
         }
     }
 
@@ -349,7 +366,7 @@ impl<R: Clone + PartialEq> Feed<R> {
         let behind = self.position.is_some_and(|position| position < self.known);
         if behind && self.behind_since.is_none() {
             self.behind_since = Some(now);
-            steps.wake(now + self.hole_wait);
+            self.set_alarm(now + self.hole_wait, steps);
         }
     }
 

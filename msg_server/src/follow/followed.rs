@@ -17,6 +17,8 @@ use crate::server::{Server, count};
 
 /// A log that at least one session here follows.
 pub struct FollowedLog {
+    /// No other has it, also none of the same name at another time.
+    number: u64,
     name: LogName,
     /// For an inbox: the count of membership changes that its sessions have seen.
     revision: AtomicU64,
@@ -32,21 +34,23 @@ enum State {
     Ended,
 }
 
-/// What a feed wants done once its lock is free.
-enum Todo {
-    Ask,
-    Read(Whom<Arc<Session>>, Version),
-    Wake(Instant),
-}
+/// A page that a feed wants read, once its lock is free.
+type Wanted = (Whom<Arc<Session>>, Version);
 
 impl FollowedLog {
     pub(super) fn new(name: LogName) -> Self {
-        Self { name, revision: AtomicU64::new(0), state: Mutex::new(State::New) }
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        Self { number, name, revision: AtomicU64::new(0), state: Mutex::new(State::New) }
     }
 
     /// The log's name.
     pub fn name(&self) -> &LogName {
         &self.name
+    }
+
+    pub(super) fn number(&self) -> u64 {
+        self.number
     }
 
     /// Remembers how many membership changes were seen; the count before.
@@ -61,7 +65,7 @@ impl FollowedLog {
         turn: &mut Turn,
         act: impl FnOnce(&mut Feed<Arc<Session>>, &mut Delivery<'_>),
     ) -> bool {
-        let mut delivery = Delivery::new(server, &self.name, turn);
+        let mut delivery = Delivery::new(server, self, turn);
         let followed = match &mut *self.state.lock() {
             State::Followed(feed) => {
                 act(feed, &mut delivery);
@@ -69,8 +73,8 @@ impl FollowedLog {
             }
             State::New | State::Ended => false,
         };
-        let todo = delivery.todo;
-        self.carry_out(server, todo);
+        let wanted = delivery.wanted;
+        self.read_wanted(server, wanted);
         followed
     }
 
@@ -82,7 +86,7 @@ impl FollowedLog {
         from: From,
         turn: &mut Turn,
     ) -> bool {
-        let mut delivery = Delivery::new(server, &self.name, turn);
+        let mut delivery = Delivery::new(server, self, turn);
         let mut state = self.state.lock();
         if let State::New = *state {
             let unconfirmed = server.channels.follow(self, delivery.turn);
@@ -97,8 +101,8 @@ impl FollowedLog {
             feed.join(Arc::clone(session), from, &mut delivery);
         }
         drop(state);
-        let todo = delivery.todo;
-        self.carry_out(server, todo);
+        let wanted = delivery.wanted;
+        self.read_wanted(server, wanted);
         true
     }
 
@@ -107,6 +111,10 @@ impl FollowedLog {
         let mut state = self.state.lock();
         let State::Followed(feed) = &mut *state else { return };
         if feed.leave(session) {
+            if let Some(at) = feed.alarm() {
+                server.waker.remove(at, self);
+            }
+            server.asker.remove(self);
             *state = State::Ended;
             // In this order: whoever follows the same log anew, once it is out of the table, is told after our end.
             server.channels.unfollow(self, turn);
@@ -114,15 +122,9 @@ impl FollowedLog {
         }
     }
 
-    fn carry_out(self: &Arc<Self>, server: &Arc<Server>, todo: Vec<Todo>) {
-        for todo in todo {
-            match todo {
-                Todo::Ask => server.asker.add(Arc::clone(self)),
-                Todo::Read(whom, after) => {
-                    server.shutdown.spawn(Arc::clone(server).read_for(Arc::clone(self), whom, after));
-                }
-                Todo::Wake(at) => server.waker.add(at, Arc::clone(self)),
-            }
+    fn read_wanted(self: &Arc<Self>, server: &Arc<Server>, wanted: Vec<Wanted>) {
+        for (whom, after) in wanted {
+            server.shutdown.spawn(Arc::clone(server).read_for(Arc::clone(self), whom, after));
         }
     }
 }
@@ -236,19 +238,19 @@ impl Frames {
     }
 }
 
-/// Carries out what a feed decides: pushes at once, the rest when the feed's lock is free.
+/// Carries out what a feed decides: all of it at once, but for pages, which are read when the feed's lock is free.
 pub(crate) struct Delivery<'a> {
     server: &'a Server,
-    log: &'a LogName,
+    log: &'a Arc<FollowedLog>,
     turn: &'a mut Turn,
     version: Version,
     frames: Frames,
-    todo: Vec<Todo>,
+    wanted: Vec<Wanted>,
 }
 
 impl<'a> Delivery<'a> {
-    fn new(server: &'a Server, log: &'a LogName, turn: &'a mut Turn) -> Self {
-        Self { server, log, turn, version: Version::ZERO, frames: Frames::default(), todo: Vec::new() }
+    fn new(server: &'a Server, log: &'a Arc<FollowedLog>, turn: &'a mut Turn) -> Self {
+        Self { server, log, turn, version: Version::ZERO, frames: Frames::default(), wanted: Vec::new() }
     }
 }
 
@@ -260,31 +262,31 @@ impl Steps<Arc<Session>> for Delivery<'_> {
         }
         let dialect = reader.dialect();
         let mut queued = true;
-        if let Some(frame) = self.frames.of(dialect, || event::pushed(dialect, self.log, entry, None)) {
+        if let Some(frame) = self.frames.of(dialect, || event::pushed(dialect, &self.log.name, entry, None)) {
             count(&self.server.figures.deliveries);
             queued = reader.push(frame, self.turn);
         }
         // What a connection that is ending does not take any more is still missed.
-        if queued && dialect == Dialect::Old && matches!(self.log.kind(), LogKind::Topic(_)) {
-            reader.note_queued(self.log, entry.version);
+        if queued && dialect == Dialect::Old && matches!(self.log.name.kind(), LogKind::Topic(_)) {
+            reader.note_queued(&self.log.name, entry.version);
         }
     }
 
     fn gap(&mut self, reader: &Arc<Session>, after: Version, upto: Version) {
         if reader.dialect() == Dialect::New {
-            reader.push(event::gap(self.log, after, upto, None), self.turn);
+            reader.push(event::gap(&self.log.name, after, upto, None), self.turn);
         }
     }
 
     fn ask(&mut self) {
-        self.todo.push(Todo::Ask);
+        self.server.asker.add(self.log);
     }
 
     fn read(&mut self, whom: Whom<Arc<Session>>, after: Version) {
-        self.todo.push(Todo::Read(whom, after));
+        self.wanted.push((whom, after));
     }
 
     fn wake(&mut self, at: Instant) {
-        self.todo.push(Todo::Wake(at));
+        self.server.waker.add(at, self.log);
     }
 }

@@ -1,7 +1,6 @@
 //! Wakes feeds whose holes have waited long enough.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -12,36 +11,43 @@ use tokio::sync::Notify;
 use super::followed::FollowedLog;
 use crate::server::Server;
 
-/// Feeds to be woken, soonest first.
+/// Feeds to be woken, soonest first: at most one alarm for each log that is followed.
 #[derive(Default)]
 pub(crate) struct Waker {
-    due: Mutex<BinaryHeap<Reverse<Alarm>>>,
+    due: Mutex<BTreeMap<Alarm, Arc<FollowedLog>>>,
     sooner: Notify,
 }
 
-struct Alarm {
-    at: Instant,
-    log: Arc<FollowedLog>,
-}
+/// When, and the number of the followed log.
+type Alarm = (Instant, u64);
 
 impl Waker {
-    /// Has the feed woken at that moment.
-    pub(crate) fn add(&self, at: Instant, log: Arc<FollowedLog>) {
-        self.due.lock().push(Reverse(Alarm { at, log }));
-        self.sooner.notify_one();
+    /// Has the feed woken at that moment. To be called while the log is locked, as [`Waker::remove`] is: so no alarm outlives
+    /// the following.
+    pub(super) fn add(&self, at: Instant, log: &Arc<FollowedLog>) {
+        let alarm = (at, log.number());
+        let mut due = self.due.lock();
+        due.insert(alarm, Arc::clone(log));
+        let is_first = due.first_key_value().is_some_and(|(first, _)| *first == alarm);
+        drop(due);
+        if is_first {
+            self.sooner.notify_one();
+        }
+    }
+
+    /// The log is followed no longer.
+    pub(super) fn remove(&self, at: Instant, log: &FollowedLog) {
+        self.due.lock().remove(&(at, log.number()));
     }
 
     fn next(&self) -> Option<Instant> {
-        self.due.lock().peek().map(|alarm| alarm.0.at)
+        self.due.lock().first_key_value().map(|((at, _), _)| *at)
     }
 
     fn take_due(&self, now: Instant) -> Vec<Arc<FollowedLog>> {
         let mut due = self.due.lock();
-        let mut taken = Vec::new();
-        while due.peek().is_some_and(|alarm| alarm.0.at <= now) {
-            taken.extend(due.pop().map(|alarm| alarm.0.log));
-        }
-        taken
+        let later = due.split_off(&(now, u64::MAX));
+        std::mem::replace(&mut *due, later).into_values().collect()
     }
 }
 
@@ -66,22 +72,30 @@ impl Server {
     }
 }
 
-impl PartialEq for Alarm {
-    fn eq(&self, other: &Self) -> bool {
-        self.at == other.at
-    }
-}
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
 
-impl Eq for Alarm {}
+    use protocol::ids::LogName;
 
-impl PartialOrd for Alarm {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
+    use super::*;
 
-impl Ord for Alarm {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.at.cmp(&other.at)
+    #[test]
+    fn alarms_ring_in_their_order_and_one_of_a_log_that_ended_does_not() {
+        let (waker, now) = (Waker::default(), Instant::now());
+        let logs = ["t/a", "t/b", "t/c"].map(|name| Arc::new(FollowedLog::new(LogName::new(name).unwrap())));
+        let at = |ms| now + Duration::from_millis(ms);
+        for (log, ms) in logs.iter().zip([30, 10, 20]) {
+            waker.add(at(ms), log);
+        }
+        waker.remove(at(20), &logs[2]);
+        assert_eq!(waker.next(), Some(at(10)));
+        let names = |logs: Vec<Arc<FollowedLog>>| -> Vec<String> {
+            logs.iter().map(|log| log.name().to_string()).collect()
+        };
+        assert_eq!(names(waker.take_due(at(10))), ["t/b"]);
+        assert_eq!(names(waker.take_due(at(29))), Vec::<String>::new());
+        assert_eq!(names(waker.take_due(at(30))), ["t/a"]);
+        assert_eq!(waker.next(), None);
     }
 }

@@ -85,6 +85,23 @@ fn a_hole_is_read_after_its_wait_and_before_anything_later_is_pushed() {
 }
 
 #[test]
+fn one_alarm_stands_at_a_time_however_often_a_hole_opens_and_closes() {
+    let (now, mut seen) = (Instant::now(), Seen::default());
+    let mut feed = live(0, now, &mut seen);
+    for hole in 0..100 {
+        let later = now + Duration::from_micros(hole);
+        feed.arrived(entry(hole * 2 + 2), None, later, &mut seen);
+        feed.arrived(entry(hole * 2 + 1), None, later, &mut seen);
+    }
+    assert_eq!((seen.wakes.len(), feed.alarm()), (1, Some(now + WAIT)));
+    feed.tick(now + WAIT, &mut seen);
+    assert_eq!((seen.wakes.len(), feed.alarm()), (1, None));
+    feed.arrived(entry(300), None, now + WAIT, &mut seen);
+    feed.tick(now + WAIT, &mut seen);
+    assert_eq!((seen.wakes.len(), feed.alarm()), (2, Some(now + WAIT * 2)));
+}
+
+#[test]
 fn an_own_send_is_not_pushed_to_its_session_but_to_others() {
     let (now, mut seen) = (Instant::now(), Seen::default());
     let mut feed = live(0, now, &mut seen);
