@@ -68,6 +68,19 @@ async fn the_same_message_again_is_answered_as_before_and_another_under_its_id_i
 }
 
 #[tokio::test]
+async fn a_sender_whose_login_was_not_told_yet_is_not_refused_for_that() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    server.log_in(&["bob"]).await;
+    // As after a start of the manager: amy is on the msg_server, and her message is here before her login is.
+    assert_eq!(
+        server.send(&[("amy", "bob", "1"), ("amy", "amy", "2")]).await,
+        [Came::Stored(1, 1), Came::Stored(2, 0)]
+    );
+    assert_eq!(server.send(&[("bob", "amy", "3")]).await, [Came::Stored(2, 3)]);
+    manager.drained().await;
+}
+
+#[tokio::test]
 async fn only_members_send_to_a_topic_and_read_it() {
     let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
     server.log_in(&["amy", "bob"]).await;

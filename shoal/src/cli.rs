@@ -193,7 +193,7 @@ pub struct StoreArgs {
 pub enum StoreCommand {
     /// Write everything that is stored into one compressed file
     Export {
-        /// The file to write; it must not be there yet
+        /// The file to write, which must not be there yet; `-` is stdout
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
         /// Where the store is.
@@ -202,7 +202,7 @@ pub enum StoreCommand {
     },
     /// Put back what an export wrote; what is there already, and the same, is left
     Import {
-        /// The file to read
+        /// The file to read; `-` is stdin
         #[arg(long, value_name = "FILE")]
         from: PathBuf,
         /// Where the store is.

@@ -44,8 +44,9 @@ pub trait Store: Send + Sync + 'static {
     fn append(&self, batch: Vec<Append>) -> Answer<Vec<Result<Appended, AppendError>>>;
 
     /// Appends each p2p message, an encoded [`protocol::content::Content`] with a recipient, to its sender's inbox
-    /// and its recipient's. Both must have an account ([`AppendError::UnknownRecipient`]); one to oneself is one
-    /// entry. Answered when both are on disk.
+    /// and its recipient's. The recipient must have an account ([`AppendError::UnknownRecipient`]); the sender, whom
+    /// the mesh has let in, is given one where there is none. One to oneself is one entry. Answered when both are on
+    /// disk.
     fn append_pair(&self, batch: Vec<Bytes>) -> Answer<Vec<Result<PairAppended, AppendError>>>;
 
     /// Pairs whose second half may be missing, that began before `before`: at most `limit`. Empty for a backend that

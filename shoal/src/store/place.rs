@@ -29,6 +29,11 @@ pub fn of(place: &StorePlace) -> Result<Place, Failure> {
     }
 }
 
+/// Whether the path of an export means stdout or stdin: `-`, as everywhere.
+pub fn is_standard_stream(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// The store of one manager.
 pub struct Place {
     config: ManagerConfig,

@@ -24,12 +24,13 @@ impl Progress {
         }
     }
 
-    /// All is done.
-    pub fn end(&self, counts: &Counts) {
+    /// All is done, which is said on `out`.
+    pub fn end(&self, counts: &Counts, mut out: impl Write) {
         if self.on_terminal {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
-        println!("{}", in_words(self.done, counts));
+        // It is done, whether or not anybody hears of it.
+        let _ = writeln!(out, "{}", in_words(self.done, counts));
     }
 }
 

@@ -1,12 +1,14 @@
 //! What was said survives: the end of a mesh, a back-up, and another folder.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
+use std::process::Stdio;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::running::{Up, told};
+use crate::running::{Up, run, shoal, told};
 use crate::wire::Person;
 
 const SMALL: &[&str] = &["--no-monitor"];
@@ -63,6 +65,36 @@ fn what_was_said_is_there_after_a_restart_and_after_a_restore_elsewhere() {
         assert!(said.starts_with("imported: 2 accounts"), "{said}");
     }
     assert_bob_can_read(elsewhere.path());
+}
+
+#[test]
+fn a_dash_is_stdout_for_an_export_and_stdin_for_an_import() {
+    let folder = folder_with_a_talk();
+    let exported = run(folder.path(), &["store", "export", "--to", "-"]);
+    let error = String::from_utf8(exported.stderr).unwrap();
+    assert_eq!(exported.status.code(), Some(0), "{error}");
+    assert!(error.starts_with("exported: 2 accounts"), "{error}");
+    assert!(!folder.path().join("-").exists());
+    let backup = folder.path().join("talk.backup");
+    fs::write(&backup, &exported.stdout).unwrap();
+    for redirected in [true, false] {
+        let elsewhere = tempfile::tempdir().unwrap();
+        let mut import = shoal(elsewhere.path());
+        import.args(["store", "import", "--from", "-"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let imported = match redirected {
+            true => import.stdin(File::open(&backup).unwrap()).output().unwrap(),
+            false => {
+                let mut child = import.stdin(Stdio::piped()).spawn().unwrap();
+                child.stdin.take().unwrap().write_all(&exported.stdout).unwrap();
+                child.wait_with_output().unwrap()
+            }
+        };
+        let (said, error) = (String::from_utf8_lossy(&imported.stdout), imported.stderr);
+        assert!(said.starts_with("imported: 2 accounts"), "{said}{}", String::from_utf8_lossy(&error));
+        let left: Vec<_> = fs::read_dir(elsewhere.path().join("data/store")).unwrap().collect();
+        assert_eq!(left.len(), 3, "nothing but LOCK, log and index is left: {left:?}");
+        assert_bob_can_read(elsewhere.path());
+    }
 }
 
 #[test]

@@ -123,15 +123,22 @@ impl Model {
         let parsed = Content::parse(content).ok()?;
         let people = [Some(parsed.sender), parsed.to].map(|name| UserId::new(name?).ok());
         let [Some(sender), Some(recipient)] = people else { return Some(AppendError::UnknownRecipient) };
-        if ![&sender, &recipient].iter().all(|user| self.accounts.contains(*user)) {
-            return Some(AppendError::UnknownRecipient);
-        }
-        let reused = [sender, recipient].iter().any(|user| {
+        let known = [&sender, &recipient].map(|user| {
             let log = self.logs.get(&LogName::inbox(user));
-            let known = log.and_then(|log| self.known(log, &parsed));
-            known.is_some_and(|seen| seen.fingerprint != parsed.fingerprint())
+            log.and_then(|log| self.known(log, &parsed))
         });
-        reused.then_some(AppendError::IdReused)
+        let mut seen = known.iter().flatten().peekable();
+        if seen.peek().is_none() {
+            let unknown = sender != recipient && !self.accounts.contains(&recipient);
+            return unknown.then_some(AppendError::UnknownRecipient);
+        }
+        seen.any(|seen| seen.fingerprint != parsed.fingerprint()).then_some(AppendError::IdReused)
+    }
+
+    /// Makes the account of whoever sends this, if there is none.
+    pub fn make_account_of(&mut self, content: &Bytes) {
+        let sender = Content::parse(content).ok().and_then(|content| UserId::new(content.sender).ok());
+        self.accounts.extend(sender);
     }
 
     fn known(&self, log: &Log, content: &Content<'_>) -> Option<Seen> {

@@ -82,6 +82,7 @@ impl ModelStore {
         if let Some(refusal) = self.model.lock().refuses_pair(content) {
             return Err(refusal);
         }
+        self.write_model(|model| model.make_account_of(content)).ok_or_else(crashed)?;
         // Every step answers at once: so the whole is done when the future is first looked at.
         let pairs = append_pairs(self, vec![content.clone()]).now_or_never();
         let Pairs { mut results, whole } = pairs.unwrap_or_default();

@@ -16,7 +16,7 @@ const LATER: Time = Time(u64::MAX >> 1);
 pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
     a_message_is_in_both_inboxes(make()).await;
     one_to_oneself_is_one_entry(make()).await;
-    both_must_have_an_account(make()).await;
+    the_recipient_must_have_an_account_and_the_sender_gets_one(make()).await;
     a_pair_sent_again_is_answered_with_the_first_versions(make()).await;
     pairs_at_the_same_time_are_each_in_both_inboxes(make()).await;
     a_half_is_completed_without_its_sender(make()).await;
@@ -53,15 +53,22 @@ async fn one_to_oneself_is_one_entry(subject: impl Subject) {
     assert_eq!(open(store).await, 0);
 }
 
-async fn both_must_have_an_account(subject: impl Subject) {
+async fn the_recipient_must_have_an_account_and_the_sender_gets_one(mut subject: impl Subject) {
     let store = subject.store();
-    log_in(store, &["amy"]).await;
-    for message in [told("amy", "1", "bob", "hi"), told("bob", "1", "amy", "hi")] {
-        assert_eq!(pair(store, message).await, Err(AppendError::UnknownRecipient));
+    let to_nobody = pair(store, told("amy", "1", "bob", "hi")).await;
+    assert_eq!(to_nobody, Err(AppendError::UnknownRecipient));
+    assert_eq!(store.accounts(None, 9).await.unwrap(), [], "nothing is made of what is refused");
+    log_in(store, &["bob"]).await;
+    // Whoever logged in while nobody could ask the store sends before the login is told to it.
+    for (sender, to) in [("amy", "bob"), ("eve", "eve")] {
+        let message = told(sender, "1", to, "hi");
+        assert_eq!(pair(store, message.clone()).await.unwrap().sender.version, Version(1));
+        assert!(pair(store, message).await.unwrap().sender.duplicate);
     }
-    for name in ["amy", "bob"] {
-        assert_eq!(contents(store, &inbox(name)).await.len(), 0, "something was written all the same");
-    }
+    subject.restart().await;
+    let names = ["amy", "bob", "eve"].map(super::cast::user);
+    assert_eq!(subject.store().accounts(None, 9).await.unwrap(), names);
+    assert!(pair(subject.store(), told("bob", "2", "amy", "so you are here")).await.is_ok());
 }
 
 async fn a_pair_sent_again_is_answered_with_the_first_versions(mut subject: impl Subject) {

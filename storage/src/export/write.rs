@@ -8,7 +8,7 @@ use xxhash_rust::xxh3::Xxh3Default;
 use super::item::Item;
 use super::{Counts, MAGIC, VERSION};
 use crate::codec::put_int;
-use crate::{ReadRange, Restored, Store, StoreError};
+use crate::{Answer, ReadRange, Restored, Store, StoreError, Topic};
 
 /// Names asked for at once.
 const NAMES: usize = 1_000;
@@ -107,32 +107,20 @@ async fn accounts<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let mut after: Option<UserId> = None;
-    loop {
-        let page = store.accounts(after, NAMES).await?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        for user in page {
-            out.put(&Item::Other(Restored::Account(user)))?;
-        }
-        after = Some(last);
-    }
+    let put = async |user| Ok(out.put(&Item::Other(Restored::Account(user)))?);
+    for_each(|after| store.accounts(after, NAMES), UserId::clone, put).await
 }
 
 async fn topics<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let mut after: Option<TopicName> = None;
-    loop {
-        let page = store.topics(after, NAMES).await?;
-        let Some(last) = page.last().map(|topic| topic.name.clone()) else { return Ok(()) };
-        for topic in page {
-            let name = topic.name.clone();
-            out.put(&Item::Other(Restored::Topic(topic)))?;
-            members(store, name, out).await?;
-        }
-        after = Some(last);
-    }
+    let put = async |topic: Topic| {
+        let name = topic.name.clone();
+        out.put(&Item::Other(Restored::Topic(topic)))?;
+        members(store, name, out).await
+    };
+    for_each(|after| store.topics(after, NAMES), |topic| topic.name.clone(), put).await
 }
 
 async fn members<W: Write, P: FnMut(&Counts)>(
@@ -140,27 +128,43 @@ async fn members<W: Write, P: FnMut(&Counts)>(
     topic: TopicName,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let mut after: Option<UserId> = None;
-    loop {
-        let page = store.members(topic.clone(), after, NAMES).await?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        for user in page {
-            out.put(&Item::Other(Restored::Member(topic.clone(), user)))?;
-        }
-        after = Some(last);
-    }
+    let put = async |user| Ok(out.put(&Item::Other(Restored::Member(topic.clone(), user)))?);
+    for_each(|after| store.members(topic.clone(), after, NAMES), UserId::clone, put).await
 }
 
 async fn logs<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let mut after: Option<LogName> = None;
+    let put = async |log| entries(store, log, out).await;
+    for_each(|after| store.logs(after, NAMES), LogName::clone, put).await
+}
+
+async fn cursors<W: Write, P: FnMut(&Counts)>(
+    store: &dyn Store,
+    out: &mut Writer<W, P>,
+) -> Result<(), ExportError> {
+    let put = async |user| {
+        for cursor in store.cursors_of(user).await? {
+            out.put(&Item::Other(Restored::Cursor(cursor)))?;
+        }
+        Ok(())
+    };
+    for_each(|after| store.accounts(after, NAMES), UserId::clone, put).await
+}
+
+/// Goes through a list that the store gives page by page, each page being what comes after a name.
+async fn for_each<T, N>(
+    page_after: impl Fn(Option<N>) -> Answer<Result<Vec<T>, StoreError>>,
+    name: impl Fn(&T) -> N,
+    mut take: impl AsyncFnMut(T) -> Result<(), ExportError>,
+) -> Result<(), ExportError> {
+    let mut after = None;
     loop {
-        let page = store.logs(after, NAMES).await?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        for log in page {
-            entries(store, log, out).await?;
+        let page = page_after(after).await?;
+        let Some(last) = page.last().map(&name) else { return Ok(()) };
+        for thing in page {
+            take(thing).await?;
         }
         after = Some(last);
     }
@@ -193,23 +197,6 @@ async fn entries<W: Write, P: FnMut(&Counts)>(
             }
             last = entry.version;
             out.put(&Item::Entry(entry))?;
-        }
-        after = Some(last);
-    }
-}
-
-async fn cursors<W: Write, P: FnMut(&Counts)>(
-    store: &dyn Store,
-    out: &mut Writer<W, P>,
-) -> Result<(), ExportError> {
-    let mut after: Option<UserId> = None;
-    loop {
-        let page = store.accounts(after, NAMES).await?;
-        let Some(last) = page.last().cloned() else { return Ok(()) };
-        for user in page {
-            for cursor in store.cursors_of(user).await? {
-                out.put(&Item::Other(Restored::Cursor(cursor)))?;
-            }
         }
         after = Some(last);
     }

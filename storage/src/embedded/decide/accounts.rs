@@ -16,13 +16,19 @@ pub(crate) fn log_in<V: View>(
 ) -> Result<bool, StoreError> {
     let user = user.as_str();
     let new = !draft.has(&keys::account(user))?;
-    if new {
-        draft.write(Change::Account { user })?;
-    }
+    make_account(draft, user)?;
     if let Some(device) = device.map(DeviceId::as_str)
         && !draft.has(&keys::device(user, device))?
     {
         draft.write(Change::Device { user, device })?;
     }
     Ok(new)
+}
+
+/// Makes the account if there is none.
+pub(super) fn make_account<V: View>(draft: &mut Draft<'_, V>, user: &str) -> Result<(), StoreError> {
+    if draft.has(&keys::account(user))? {
+        return Ok(());
+    }
+    draft.write(Change::Account { user })
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use protocol::content::Content;
 use protocol::ids::{LogName, UserId, Version};
 
+use super::accounts::make_account;
 use super::append::{Decided, Found, Limits, find, parse};
 use crate::embedded::state::change::Change;
 use crate::embedded::state::draft::Draft;
@@ -11,7 +12,8 @@ use crate::embedded::state::keys;
 use crate::embedded::state::view::View;
 use crate::{AppendError, Appended, Certainty, OpenPair, PairAppended, StoreError};
 
-/// Appends the message to both inboxes, to whichever does not have it yet.
+/// Appends the message to both inboxes, to whichever does not have it yet. Whoever sends was let in by the mesh: an
+/// account is made for them where there is none.
 pub(crate) fn append_pair<V: View>(
     draft: &mut Draft<'_, V>,
     limits: Limits,
@@ -22,32 +24,38 @@ pub(crate) fn append_pair<V: View>(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let Some((sender, recipient)) = inboxes(&parsed) else { return Ok(Err(not_a_pair())) };
-    for user in [parsed.sender, parsed.to.unwrap_or_default()] {
-        if !draft.has(&keys::account(user))? {
-            return Ok(Err(AppendError::UnknownRecipient));
-        }
-    }
     let first = find(draft, limits, sender.as_str(), &parsed)?;
     let second = match sender == recipient {
         true => None,
         false => Some(find(draft, limits, recipient.as_str(), &parsed)?),
     };
-    match (first, second) {
-        (Found::Other, _) | (_, Some(Found::Other)) => Ok(Err(AppendError::IdReused)),
-        (Found::Same(entry), None) => Ok(Ok(PairAppended { sender: entry, recipient: entry })),
-        (Found::Same(sender), Some(Found::Same(recipient))) => Ok(Ok(PairAppended { sender, recipient })),
-        (Found::Nothing, None) => {
-            let entry = append_one(draft, &sender, message)?;
-            Ok(Ok(PairAppended { sender: entry, recipient: entry }))
+    match (&first, &second) {
+        (Found::Other, _) | (_, Some(Found::Other)) => return Ok(Err(AppendError::IdReused)),
+        (Found::Nothing, Some(Found::Nothing)) if !has_account(draft, parsed.to)? => {
+            return Ok(Err(AppendError::UnknownRecipient));
         }
-        (Found::Same(first), Some(Found::Nothing)) => {
-            Ok(Ok(PairAppended { sender: first, recipient: append_one(draft, &recipient, message)? }))
-        }
-        (Found::Nothing, Some(Found::Same(second))) => {
-            Ok(Ok(PairAppended { sender: append_one(draft, &sender, message)?, recipient: second }))
-        }
-        (Found::Nothing, Some(Found::Nothing)) => Ok(Ok(append_both(draft, &sender, &recipient, message)?)),
+        (Found::Same(_), None | Some(Found::Same(_))) => {}
+        _ => make_account(draft, parsed.sender)?,
     }
+    Ok(Ok(match (first, second) {
+        (Found::Same(sender), Some(Found::Same(recipient))) => PairAppended { sender, recipient },
+        (Found::Same(sender), Some(_)) => {
+            PairAppended { sender, recipient: append_one(draft, &recipient, message)? }
+        }
+        (_, Some(Found::Same(recipient))) => {
+            PairAppended { sender: append_one(draft, &sender, message)?, recipient }
+        }
+        (_, Some(_)) => append_both(draft, &sender, &recipient, message)?,
+        (Found::Same(entry), None) => PairAppended { sender: entry, recipient: entry },
+        (_, None) => {
+            let entry = append_one(draft, &sender, message)?;
+            PairAppended { sender: entry, recipient: entry }
+        }
+    }))
+}
+
+fn has_account<V: View>(draft: &Draft<'_, V>, user: Option<&str>) -> Result<bool, StoreError> {
+    draft.has(&keys::account(user.unwrap_or_default()))
 }
 
 /// Says that an open entry of the sender's inbox is whole; nothing for one that is not open.

@@ -3,6 +3,7 @@
 use protocol::content::{Content, Entry};
 use protocol::ids::{LogName, Version};
 
+use super::accounts::make_account;
 use super::cursors::move_cursor;
 use crate::embedded::state::change::{Change, Place};
 use crate::embedded::state::draft::Draft;
@@ -17,10 +18,7 @@ pub(crate) fn restore<V: View>(
 ) -> Result<Result<(), StoreError>, StoreError> {
     match thing {
         Restored::Account(user) => {
-            let user = user.as_str();
-            if !draft.has(&keys::account(user))? {
-                draft.write(Change::Account { user })?;
-            }
+            make_account(draft, user.as_str())?;
             Ok(Ok(()))
         }
         Restored::Topic(topic) => restore_topic(draft, topic),
