@@ -8,6 +8,7 @@ use std::fmt;
 
 use serde::de::{SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 /// A text that is borrowed from the frame if its JSON needs no unescaping.
@@ -242,10 +243,25 @@ pub struct Packet<'a> {
     pub online: Option<&'a RawValue>,
 }
 
-/// A packet's body that is not the JSON it has to be.
-#[derive(Debug, thiserror::Error)]
-#[error("not a command packet: {0}")]
-pub struct BadPacket(#[from] serde_json::Error);
+/// A packet's body that is not the JSON it has to be. It says where, and never what stands there: that may be a password.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a command packet: {what}, at column {column} of line {line}")]
+pub struct BadPacket {
+    what: &'static str,
+    line: usize,
+    column: usize,
+}
+
+impl From<serde_json::Error> for BadPacket {
+    fn from(error: serde_json::Error) -> Self {
+        let what = match error.classify() {
+            Category::Eof => "the JSON ends too early",
+            Category::Data => "a key is missing or has a value of the wrong type",
+            Category::Syntax | Category::Io => "no JSON",
+        };
+        Self { what, line: error.line(), column: error.column() }
+    }
+}
 
 impl<'a> Packet<'a> {
     /// Reads a packet's body in place. Nesting is bounded (128 levels), so no body can exhaust the stack.
@@ -373,5 +389,18 @@ mod tests {
             assert!(Packet::parse(bad.as_bytes()).is_err(), "{bad:.40}");
         }
         assert!(Packet::parse(b"{\"CmdName\":\"\xff\"}").is_err());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_packet_is_said_without_a_word_of_it() {
+        for (body, what) in [
+            (r#"{"CmdName":"X","Args":"correct horse"}"#, "wrong type"),
+            (r#"{"CmdName":"X","Args":["correct horse"}"#, "no JSON"),
+            (r#"{"CmdName":"X","Args":["correct horse"#, "ends too early"),
+        ] {
+            let error = Packet::parse(body.as_bytes()).unwrap_err();
+            let said = format!("{error} {error:?}");
+            assert!(said.contains(what) && !said.contains("horse"), "{said}");
+        }
     }
 }

@@ -107,7 +107,11 @@ impl Exchange {
 
     /// Tells every other link that the msg_server at `address` came or went.
     pub fn tell_change(&self, server: Server, address: &HostPort, up: bool, turn: &mut Turn) {
-        let frame = notice(&Notice::PeerChanged { addr: address.to_string(), up });
+        self.tell_others(server, &notice(&Notice::PeerChanged { addr: address.to_string(), up }), turn);
+    }
+
+    /// Queues one frame for every link but that of `server`.
+    pub fn tell_others(&self, server: Server, frame: &Bytes, turn: &mut Turn) {
         for (number, linked) in self.links.load().iter().enumerate() {
             if let Some(linked) = linked.as_ref().filter(|_| number != usize::from(server.0)) {
                 self.push(linked, frame.clone(), turn);

@@ -10,7 +10,7 @@ use mesh::outbox::{Outbox, Turn};
 use mesh::report::Identity;
 use protocol::channel::Channel;
 use protocol::ids::{DeviceId, LogName, UserId};
-use protocol::link::request::Notice;
+use protocol::link::request::{Audience, Notice};
 use protocol::link::{Change, Confirm, Direction, Frame, Send};
 
 use crate::directory::Server;
@@ -111,10 +111,20 @@ impl ServerLink {
                 return;
             }
         };
-        if let Some(user) = news.addressee() {
-            self.pass_on(user, whole, turn);
-        } else if let Notice::WhoIsOnline { ask, users } = news {
-            self.tell_online(ask, users, turn);
+        match news.audience() {
+            Audience::FollowersOf(user) => self.pass_on(user, whole, turn),
+            Audience::Everybody => self.tell_others(whole, turn),
+            Audience::Nobody => {
+                if let Notice::WhoIsOnline { ask, users } = news {
+                    self.tell_online(ask, users, turn);
+                }
+            }
+        }
+    }
+
+    fn tell_others(&self, whole: &[u8], turn: &mut Turn) {
+        if let Some(linked) = &self.linked {
+            self.exchange.tell_others(linked.server, &Bytes::copy_from_slice(whole), turn);
         }
     }
 

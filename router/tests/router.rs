@@ -213,6 +213,18 @@ async fn news_goes_to_the_msg_servers_of_its_addressee_and_the_online_are_named(
 }
 
 #[tokio::test]
+async fn that_access_ended_is_told_to_every_other_msg_server_whoever_is_online_there() {
+    let (a, b) = two_servers().await;
+    let router = Router::start(&[&a, &b], None).await;
+    let mut a = linked(&a, &[session(0, "u/amy", 1)]).await;
+    let mut b = linked(&b, &[]).await;
+    let ended = Notice::AccessEnded { user: user("amy"), device: None, kept: None, before: 7, code: 3005 };
+    a.send(Frame::Notice(&serde_json::to_vec(&ended).unwrap())).await;
+    assert_eq!(news(&next(&mut b).await), ended);
+    router.drained().await;
+}
+
+#[tokio::test]
 async fn a_login_is_told_to_where_the_user_is_online_already() {
     let (a, b) = two_servers().await;
     let router = Router::start(&[&a, &b], None).await;

@@ -7,14 +7,37 @@ use protocol::ids::{DeviceId, TopicName, UserId};
 
 use crate::server::Server;
 
+/// Access that somebody had and has no longer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EndedAccess {
+    /// Whose.
+    pub user: UserId,
+    /// On which device; `None`: on all.
+    pub device: Option<DeviceId>,
+    /// But not on this one.
+    pub kept: Option<DeviceId>,
+    /// Sessions whose login has a smaller number; whoever logged in anew since then is let be.
+    pub before: u64,
+    /// Under which code sessions end.
+    pub code: DisconnectCode,
+}
+
+impl EndedAccess {
+    /// Whether it was the access of a session on this device, whose login has this number.
+    pub(crate) fn covers(&self, device: Option<&DeviceId>, stamp: u64) -> bool {
+        let of_device = self.device.is_none() || self.device.as_ref() == device;
+        let kept = self.kept.is_some() && self.kept.as_ref() == device;
+        of_device && !kept && stamp < self.before
+    }
+}
+
 impl Server {
-    /// Ends the sessions of the user's device here, or of all devices.
-    pub(crate) fn access_ended(&self, user: &UserId, device: Option<&DeviceId>, code: u16) {
-        let code = DisconnectCode::from_number(code).unwrap_or(DisconnectCode::LoggedOut);
-        for session in self.sessions.of(user.as_str()) {
-            let its = session.who().and_then(|who| who.device.as_ref());
-            if device.is_none() || device == its {
-                session.end(code);
+    /// Ends the sessions here that rest on it.
+    pub(crate) fn access_ended(&self, ended: &EndedAccess) {
+        for session in self.sessions.of(ended.user.as_str()) {
+            let device = session.who().and_then(|who| who.device.as_ref());
+            if ended.covers(device, session.stamp()) {
+                session.end(ended.code);
             }
         }
     }
@@ -25,5 +48,31 @@ impl Server {
         for session in self.sessions.of(user.as_str()).iter().filter(|session| session.is_newer()) {
             session.push(invited.clone(), turn);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_rests_on_it_ends() {
+        let device = |name: &str| DeviceId::new(name).ok();
+        let ended = |one: Option<DeviceId>, kept: Option<DeviceId>| EndedAccess {
+            user: UserId::new("amy").unwrap(),
+            device: one,
+            kept,
+            before: 100,
+            code: DisconnectCode::LoggedOut,
+        };
+        let (phone, desk) = (device("phone"), device("desk"));
+        let of_phone = ended(phone.clone(), None);
+        assert!(of_phone.covers(phone.as_ref(), 99));
+        assert!(!of_phone.covers(phone.as_ref(), 101), "logged in anew since then");
+        assert!(!of_phone.covers(desk.as_ref(), 99));
+        let of_all_but_desk = ended(None, desk.clone());
+        assert!(of_all_but_desk.covers(phone.as_ref(), 99));
+        assert!(of_all_but_desk.covers(None, 99));
+        assert!(!of_all_but_desk.covers(desk.as_ref(), 99));
     }
 }

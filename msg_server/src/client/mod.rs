@@ -1,6 +1,6 @@
 //! Clients: their sessions, and what they may ask for.
 
-mod access;
+pub(crate) mod access;
 pub(crate) mod commands;
 mod login;
 pub(crate) mod marks;

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use super::channels::Confirmed;
 use super::managers::Manager;
+use crate::client::access::EndedAccess;
 use crate::server::Server;
 
 /// A link whose other side has proved itself.
@@ -177,8 +178,9 @@ impl Server {
             Ok(Notice::Receipt { user, peer, id, mark }) => {
                 self.deliver_receipt(&user, &peer, &id, mark, turn)
             }
-            Ok(Notice::AccessEnded { user, device, code }) => {
-                self.access_ended(&user, device.as_ref(), code);
+            Ok(Notice::AccessEnded { user, device, kept, before, code }) => {
+                let code = DisconnectCode::from_number(code).unwrap_or(DisconnectCode::LoggedOut);
+                self.access_ended(&EndedAccess { user, device, kept, before, code });
             }
             Ok(Notice::Invited { user, topic, by }) => self.tell_invited(&user, &topic, &by, turn),
             Ok(Notice::Online { ask, users }) => self.questions.answered(ask, users),

@@ -1,15 +1,34 @@
 //! What a msg_server asks a manager about accounts. Passwords and tokens never come this far: of a password there is the
-//! hash that is kept, of a token its SHA-256.
+//! hash that is kept, of a token its SHA-256; and neither is ever shown.
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Device, Invite, Profile};
 use crate::ids::{DeviceId, Time, UserId};
 
-/// The SHA-256 of a token, in 64 hexadecimal digits: all that is ever known of it behind the msg_server.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The SHA-256 of a token's text, in 64 hexadecimal digits: all that is ever known of it behind the msg_server.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TokenHash(pub String);
+
+/// The hash of a password that is kept, as a PHC string: parameters, salt and hash.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct PasswordHash(pub String);
+
+impl fmt::Debug for TokenHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+impl fmt::Debug for PasswordHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
 
 /// A token that was just made, to be kept if the manager takes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +50,9 @@ pub enum Proof {
         generation: u64,
         /// For the device, from now on.
         token: NewToken,
+        /// The same password's hash by today's parameters, to be kept instead of a weaker one. It ends nothing.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        renewed: Option<PasswordHash>,
     },
     /// A token of this mesh.
     Token {
@@ -70,8 +92,8 @@ pub enum Question {
     Register {
         /// Under which name.
         user: UserId,
-        /// The hash to keep, a PHC string.
-        password: String,
+        /// The hash to keep.
+        password: PasswordHash,
         /// What to show as the name; may be empty.
         display: String,
         /// The first device.
@@ -84,7 +106,7 @@ pub enum Question {
         /// Whose.
         user: UserId,
         /// The hash to keep.
-        password: String,
+        password: PasswordHash,
         /// The account's, when the hash of the old password was read.
         generation: u64,
         /// The device that asks.
@@ -135,7 +157,7 @@ pub enum Question {
         /// Under which name.
         user: UserId,
         /// The hash to keep; `None`: for tokens from elsewhere alone.
-        password: Option<String>,
+        password: Option<PasswordHash>,
         /// What to show as the name; may be empty.
         display: String,
         /// What to do where the name has a past.
@@ -146,7 +168,7 @@ pub enum Question {
         /// Whose.
         user: UserId,
         /// The hash to keep.
-        password: String,
+        password: PasswordHash,
     },
     /// An operator locks an account, or lets it in again.
     Disable {
@@ -182,8 +204,8 @@ pub enum Past {
 pub enum Answer {
     /// To `Credentials`.
     Credentials {
-        /// The hash that is kept, a PHC string; `None`: no password opens this account, or there is none.
-        password: Option<String>,
+        /// The hash that is kept; `None`: no password opens this account, or there is none.
+        password: Option<PasswordHash>,
         /// Moves whenever all tokens end.
         generation: u64,
     },
@@ -210,6 +232,12 @@ pub enum Answer {
         accounts: Vec<Listed>,
         /// Whether there are more.
         more: bool,
+    },
+    /// To what ends access: `SetPassword`, `EndDevice`, `Delete`, `ResetPassword`, and `Disable` that locks.
+    Ended {
+        /// Taken from the numbers of logins, after the change is kept: a session whose login has a smaller number rests
+        /// on what has ended; one with a greater number began afterwards.
+        stamp: u64,
     },
     /// To all others.
     Done,
@@ -257,4 +285,72 @@ pub struct Welcome {
     /// Topics that the user may join.
     #[serde(default)]
     pub invites: Vec<Invite>,
+}
+
+impl Question {
+    /// Whether an operator may ask it, on a link of their own.
+    pub fn is_for_operators(&self) -> bool {
+        matches!(
+            self,
+            Self::Add { .. }
+                | Self::ResetPassword { .. }
+                | Self::Disable { .. }
+                | Self::Delete { generation: None, .. }
+                | Self::List { .. }
+        )
+    }
+
+    /// Whose account it is about; `None`: everybody's.
+    pub fn user(&self) -> Option<&UserId> {
+        match self {
+            Self::Credentials { user }
+            | Self::Login { user, .. }
+            | Self::Register { user, .. }
+            | Self::SetPassword { user, .. }
+            | Self::EndDevice { user, .. }
+            | Self::Devices { user }
+            | Self::Profile { user }
+            | Self::SetProfile { user, .. }
+            | Self::Delete { user, .. }
+            | Self::Access { user }
+            | Self::Add { user, .. }
+            | Self::ResetPassword { user, .. }
+            | Self::Disable { user, .. } => Some(user),
+            Self::List { .. } => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_opens_an_account_is_never_shown() {
+        let user = UserId::new("amy").unwrap();
+        let hash = || PasswordHash("$argon2id$v=19$m=8$c2FsdA$aGFzaA".into());
+        let token = || NewToken { hash: TokenHash("ab".repeat(32)), good_for: 1 };
+        let device = DeviceId::new("phone").unwrap();
+        let register = Question::Register {
+            user: user.clone(),
+            password: hash(),
+            display: String::new(),
+            device,
+            token: token(),
+        };
+        let proof = Proof::Password { generation: 1, token: token(), renewed: Some(hash()) };
+        let told = Answer::Credentials { password: Some(hash()), generation: 1 };
+        let shown = format!("{register:?} {proof:?} {told:?}");
+        assert!(!shown.contains("abab") && !shown.contains("argon2id"), "{shown}");
+        assert!(serde_json::to_string(&told).unwrap().contains("$argon2id$"));
+    }
+
+    #[test]
+    fn an_operator_asks_what_no_session_may() {
+        let user = || UserId::new("amy").unwrap();
+        assert!(Question::Delete { user: user(), generation: None }.is_for_operators());
+        assert!(!Question::Delete { user: user(), generation: Some(1) }.is_for_operators());
+        assert!(!Question::Credentials { user: user() }.is_for_operators());
+        assert!(Question::List { after: None, limit: 1 }.is_for_operators());
+    }
 }

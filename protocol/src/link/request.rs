@@ -239,12 +239,18 @@ pub enum Notice {
         /// Whose.
         user: UserId,
     },
-    /// msg_server to router to msg_servers that follow the user's inbox: sessions that are no longer allowed end.
+    /// msg_server to router to every other msg_server: sessions that are no longer allowed end, and tokens that were
+    /// known are known no longer.
     AccessEnded {
         /// Whose.
         user: UserId,
         /// On which device; `None`: on all.
         device: Option<DeviceId>,
+        /// But not on this one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        kept: Option<DeviceId>,
+        /// Those whose login has a smaller number: whoever logged in anew since then is let be.
+        before: u64,
         /// The number of the [`DisconnectCode`](crate::code::DisconnectCode) under which they end.
         code: u16,
     },
@@ -284,16 +290,28 @@ pub enum Notice {
     },
 }
 
+/// Which of the other msg_servers a router passes news on to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience<'a> {
+    /// Those that follow this user's inbox.
+    FollowersOf(&'a UserId),
+    /// Every one.
+    Everybody,
+    /// None: it is for the router itself, or from it.
+    Nobody,
+}
+
 impl Notice {
-    /// Whom the router passes it on to: the msg_servers that follow this user's inbox.
-    pub fn addressee(&self) -> Option<&UserId> {
+    /// Whom the router passes it on to.
+    pub fn audience(&self) -> Audience<'_> {
         match self {
             Self::SessionBegan { user, .. }
             | Self::MembershipChanged { user }
-            | Self::AccessEnded { user, .. }
             | Self::Invited { user, .. }
-            | Self::Receipt { user, .. } => Some(user),
-            Self::PeerChanged { .. } | Self::WhoIsOnline { .. } | Self::Online { .. } => None,
+            | Self::Receipt { user, .. } => Audience::FollowersOf(user),
+            // A msg_server without a session of the user may still know one of their tokens.
+            Self::AccessEnded { .. } => Audience::Everybody,
+            Self::PeerChanged { .. } | Self::WhoIsOnline { .. } | Self::Online { .. } => Audience::Nobody,
         }
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use mesh::link::LinkId;
 use protocol::channel::Channel;
 use protocol::ids::{DeviceId, LogName};
-use protocol::link::request::Notice;
+use protocol::link::request::{Audience, Notice};
 use protocol::link::{Change, Confirm, Direction, Frame};
 use router::CHANNELS;
 use router::directory::{Directory, Server};
@@ -65,7 +65,7 @@ impl Router {
             Frame::Confirm(confirm) => self.snapshot_ends(link, confirm, net),
             Frame::Notice(json) => {
                 if let Ok(notice) = serde_json::from_slice::<Notice>(json)
-                    && let Some(user) = notice.addressee()
+                    && let Audience::FollowersOf(user) = notice.audience()
                 {
                     self.pass_on(link, LogName::inbox(user).as_str(), whole, net);
                 }
