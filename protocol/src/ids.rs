@@ -61,9 +61,16 @@ fn check(
     }
 }
 
-/// Zero-width and direction-changing characters: invisible, so only good for deceiving a reader.
+/// Characters that show nothing, or turn what is around them: two names that look alike would be two people. They are what
+/// Unicode calls `Default_Ignorable_Code_Point` (`DerivedCoreProperties.txt`), and the marks of direction.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    matches!(
+        c,
+        '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
+            | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{3164}'
+            | '\u{FE00}'..='\u{FE0F}' | '\u{FEFF}' | '\u{FFA0}' | '\u{FFF0}'..='\u{FFF8}'
+            | '\u{1BCA0}'..='\u{1BCA3}' | '\u{1D173}'..='\u{1D17A}' | '\u{E0000}'..='\u{E0FFF}'
+    )
 }
 
 fn is_readable(c: char) -> bool {
@@ -149,7 +156,7 @@ name!(
     UserId, "a user id", 64, "no white space, control or invisible characters", is_readable
 );
 name!(
-    /// A topic's name: 1 to 128 bytes of UTF-8; single spaces are allowed, control and invisible characters are not.
+    /// A topic's name: 1 to 128 bytes of UTF-8; spaces are allowed, control and invisible characters are not.
     TopicName, "a topic name", 128, "no control or invisible characters", is_readable_or_space
 );
 name!(
@@ -351,6 +358,12 @@ mod tests {
         assert_eq!(UserId::new("Jürgen@haus").unwrap().as_str(), "Jürgen@haus");
         for bad in ["", "a b", "a\nb", "a\u{200B}b", "a\u{202E}b", &"x".repeat(65)] {
             assert!(UserId::new(bad).is_err(), "{bad:?}");
+        }
+        for invisible in
+            ["a\u{AD}", "a\u{61C}", "\u{3164}", "a\u{180E}b", "a\u{FE0F}", "amy\u{E0041}", "\u{E007F}"]
+        {
+            assert!(UserId::new(invisible).is_err(), "{invisible:?}");
+            assert!(TopicName::new(invisible).is_err(), "{invisible:?}");
         }
         assert!(MessageId::new("0190-ab_C").is_ok());
         assert!(MessageId::new("a.b").is_err());
