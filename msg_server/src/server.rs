@@ -130,7 +130,7 @@ impl Server {
             started: Instant::now(),
             census: Arc::default(),
             sessions: Sessions::default(),
-            appends: Appends::default(),
+            appends: Appends::new(config.links.link_queue_bytes),
             followed: FollowedLogs::default(),
             asker: Asker::default(),
             waker: Waker::default(),

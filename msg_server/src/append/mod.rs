@@ -31,16 +31,9 @@ pub struct Appends {
     shards: [Mutex<Shard>; SHARDS],
 }
 
-#[derive(Default)]
 struct Shard {
     submitted: u64,
     pending: Pending<Origin>,
-}
-
-impl Default for Appends {
-    fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Mutex::default()) }
-    }
 }
 
 /// Whom an append's answer is for.
@@ -67,6 +60,17 @@ pub(crate) struct Submission<'a> {
 }
 
 impl Appends {
+    /// None yet. A link to a manager holds at most `link_queue_bytes`: unanswered appends take half of that at most, so that
+    /// there is room for questions.
+    pub fn new(link_queue_bytes: usize) -> Self {
+        let window = link_queue_bytes / 2 / SHARDS;
+        Self {
+            shards: std::array::from_fn(|_| {
+                Mutex::new(Shard { submitted: 0, pending: Pending::new(window) })
+            }),
+        }
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> usize {
         self.shards.iter().map(|shard| shard.lock().pending.len()).sum()
@@ -92,12 +96,20 @@ impl Appends {
         }
     }
 
-    fn answered(&self, link: LinkId, appended: &Appended<'_>) -> Option<Unanswered<Origin>> {
+    /// The append that the answer is for, unless that is not waited for; what may go out now is sent.
+    fn answered(
+        &self,
+        link: LinkId,
+        appended: &Appended<'_>,
+        send: impl FnMut(Outgoing),
+    ) -> Option<Unanswered<Origin>> {
         let mut shard = self.shards[appended.ask as usize % SHARDS].lock();
-        match appended.outcome {
+        let (append, released) = match appended.outcome {
             Outcome::Stored(_) => shard.pending.answered(appended.ask),
             Outcome::Refused { .. } => shard.pending.refused(appended.ask, link),
-        }
+        };
+        released.into_iter().for_each(send);
+        append
     }
 
     /// Other managers are linked: what waits is sent to them, before anything that comes after it. Which they are is asked
@@ -136,7 +148,8 @@ impl Server {
 
     /// A manager's answer, over this link.
     pub(crate) fn appended(self: &Arc<Self>, link: LinkId, appended: &Appended<'_>, turn: &mut Turn) {
-        let Some(append) = self.appends.answered(link, appended) else { return };
+        let send = |outgoing| self.managers.send(outgoing, turn);
+        let Some(append) = self.appends.answered(link, appended, send) else { return };
         append.origin.session.append_ends(append.origin.content.len());
         match appended.outcome {
             Outcome::Stored(stored) => self.stored(append, stored, turn),
@@ -222,7 +235,12 @@ impl Server {
     pub(crate) fn give_up_late_appends(&self, turn: &mut Turn) {
         let now = Instant::now();
         for shard in &self.appends.shards {
-            let late = shard.lock().pending.expire(now);
+            let late = {
+                let mut shard = shard.lock();
+                let (late, released) = shard.pending.expire(now);
+                released.into_iter().for_each(|outgoing| self.managers.send(outgoing, turn));
+                late
+            };
             for append in late {
                 append.origin.session.append_ends(append.origin.content.len());
                 let (code, stored) = match append.stored() {

@@ -5,10 +5,12 @@
 //! - the appends of one log are sent to one manager at a time, in the order in which they were submitted;
 //! - when that manager's link ends, or another becomes the owner, all that are unanswered go to the new owner, in order
 //!   (sending again is harmless: the store knows sender and id);
+//! - of what a manager was sent, at most a window of bytes is unanswered, or one append that alone is larger; what does not
+//!   fit waits in order, so that a manager that comes back to much finds a link that stands;
 //! - after its bounded wait an append is given up and says whether it may have been stored;
 //! - a refusal counts if it comes from where the append was sent to last; one that was sent twice may be stored all the same.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -60,18 +62,33 @@ pub type Outgoing = (LinkId, Bytes);
 /// The unanswered appends of a share of the logs.
 #[derive(Debug)]
 pub struct Pending<O> {
+    window: usize,
     managers: Vec<ManagerLink>,
+    lanes: Vec<Lane>,
     unanswered: BTreeMap<u64, Unanswered<O>>,
 }
 
-impl<O> Default for Pending<O> {
-    fn default() -> Self {
-        Self { managers: Vec::new(), unanswered: BTreeMap::new() }
-    }
+/// What one manager has to answer before it is sent more.
+#[derive(Debug)]
+struct Lane {
+    link: LinkId,
+    /// Bytes that it was sent and has not answered.
+    in_flight: usize,
+    /// What waits for its turn, in order. Some of it may have been given up since.
+    held: VecDeque<u64>,
 }
 
+/// What is no longer waited for, and what is to be sent, in order, now that it is not.
+pub type Settled<T> = (T, Vec<Outgoing>);
+
 impl<O> Pending<O> {
-    /// Takes an append under its number, which is greater than that of any before. Returns what to send, if there is an owner.
+    /// None yet. Each manager is sent at most `window` bytes that it has not answered.
+    pub fn new(window: usize) -> Self {
+        Self { window, managers: Vec::new(), lanes: Vec::new(), unanswered: BTreeMap::new() }
+    }
+
+    /// Takes an append under its number, which is greater than that of any before. Returns what to send, if there is an owner
+    /// that has room.
     pub fn submit(
         &mut self,
         ask: u64,
@@ -80,39 +97,86 @@ impl<O> Pending<O> {
         origin: O,
         deadline: Instant,
     ) -> Option<Outgoing> {
-        let mut append = Unanswered { log, frame, origin, deadline, sent_to: None, sendings: 0 };
-        let outgoing = append.send(&self.managers);
+        let append = Unanswered { log, frame, origin, deadline, sent_to: None, sendings: 0 };
         self.unanswered.insert(ask, append);
-        outgoing
+        self.offer(ask)
     }
 
-    /// An answer came: the append it is for, unless that was answered or given up before.
-    pub fn answered(&mut self, ask: u64) -> Option<Unanswered<O>> {
-        self.unanswered.remove(&ask)
+    /// An answer came: settles the append it is for, unless that was answered or given up before.
+    pub fn answered(&mut self, ask: u64) -> Settled<Option<Unanswered<O>>> {
+        self.settle(ask)
     }
 
-    /// A refusal came over this link: the append it is for, unless another manager has it by now, whose answer is the one
-    /// that counts.
-    pub fn refused(&mut self, ask: u64, link: LinkId) -> Option<Unanswered<O>> {
-        self.unanswered.get(&ask).filter(|append| append.sent_to == Some(link))?;
-        self.unanswered.remove(&ask)
+    /// A refusal came over this link: settles the append it is for, unless another manager has it by now, whose answer is the
+    /// one that counts.
+    pub fn refused(&mut self, ask: u64, link: LinkId) -> Settled<Option<Unanswered<O>>> {
+        match self.unanswered.get(&ask) {
+            Some(append) if append.sent_to == Some(link) => self.settle(ask),
+            _ => (None, Vec::new()),
+        }
+    }
+
+    /// Gives up what has waited too long.
+    pub fn expire(&mut self, now: Instant) -> Settled<Vec<Unanswered<O>>> {
+        let late = self.unanswered.iter().filter(|(_, append)| append.deadline <= now);
+        let late: Vec<u64> = late.map(|(ask, _)| *ask).collect();
+        (late.into_iter().filter_map(|ask| self.take(ask)).collect(), self.release())
+    }
+
+    fn settle(&mut self, ask: u64) -> Settled<Option<Unanswered<O>>> {
+        (self.take(ask), self.release())
+    }
+
+    fn take(&mut self, ask: u64) -> Option<Unanswered<O>> {
+        let append = self.unanswered.remove(&ask)?;
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| append.sent_to == Some(lane.link)) {
+            lane.in_flight -= append.frame.len();
+        }
+        Some(append)
     }
 
     /// These managers are linked from now on. Returns what has to be sent, in order.
     pub fn managers_changed(&mut self, managers: Vec<ManagerLink>) -> Vec<Outgoing> {
+        self.lanes = managers.iter().map(|manager| Lane::new(manager.link)).collect();
         self.managers = managers;
-        self.unanswered.values_mut().filter_map(|append| append.send(&self.managers)).collect()
+        let mut moved = Vec::new();
+        for (ask, append) in &mut self.unanswered {
+            let owner = owner(&self.managers, &append.log);
+            match self.lanes.iter_mut().find(|lane| owner == Some(lane.link)) {
+                Some(lane) if append.sent_to == owner => lane.in_flight += append.frame.len(),
+                _ => moved.push(*ask),
+            }
+        }
+        moved.into_iter().filter_map(|ask| self.offer(ask)).collect()
     }
 
-    /// Gives up what has waited too long.
-    pub fn expire(&mut self, now: Instant) -> Vec<Unanswered<O>> {
-        let late: Vec<u64> = self
-            .unanswered
-            .iter()
-            .filter(|(_, append)| append.deadline <= now)
-            .map(|(ask, _)| *ask)
-            .collect();
-        late.iter().filter_map(|ask| self.unanswered.remove(ask)).collect()
+    /// The append for its owner, unless that has to answer others first: then it waits behind them.
+    fn offer(&mut self, ask: u64) -> Option<Outgoing> {
+        let append = self.unanswered.get_mut(&ask)?;
+        append.sent_to = None;
+        let owner = owner(&self.managers, &append.log)?;
+        let lane = self.lanes.iter_mut().find(|lane| lane.link == owner)?;
+        if !lane.held.is_empty() || !lane.has_room(append.frame.len(), self.window) {
+            lane.held.push_back(ask);
+            return None;
+        }
+        Some(lane.send(append))
+    }
+
+    /// What waited for its turn and has it now.
+    fn release(&mut self) -> Vec<Outgoing> {
+        let mut released = Vec::new();
+        for lane in &mut self.lanes {
+            while let Some(ask) = lane.held.front() {
+                match self.unanswered.get_mut(ask) {
+                    Some(append) if !lane.has_room(append.frame.len(), self.window) => break,
+                    Some(append) => released.push(lane.send(append)),
+                    None => {}
+                }
+                lane.held.pop_front();
+            }
+        }
+        released
     }
 
     /// How many wait.
@@ -126,16 +190,24 @@ impl<O> Pending<O> {
     }
 }
 
-impl<O> Unanswered<O> {
-    /// The frame for the owner, unless this incarnation of its link has it already.
-    fn send(&mut self, managers: &[ManagerLink]) -> Option<Outgoing> {
-        let owner = ownership::owner(&self.log, managers, |manager| &manager.uuid)?.link;
-        if self.sent_to == Some(owner) {
-            return None;
-        }
-        self.sent_to = Some(owner);
-        self.sendings += 1;
-        Some((owner, self.frame.clone()))
+fn owner(managers: &[ManagerLink], log: &LogName) -> Option<LinkId> {
+    ownership::owner(log, managers, |manager| &manager.uuid).map(|manager| manager.link)
+}
+
+impl Lane {
+    fn new(link: LinkId) -> Self {
+        Self { link, in_flight: 0, held: VecDeque::new() }
+    }
+
+    fn has_room(&self, bytes: usize, window: usize) -> bool {
+        self.in_flight == 0 || self.in_flight + bytes <= window
+    }
+
+    fn send<O>(&mut self, append: &mut Unanswered<O>) -> Outgoing {
+        self.in_flight += append.frame.len();
+        append.sent_to = Some(self.link);
+        append.sendings += 1;
+        (self.link, append.frame.clone())
     }
 }
 
@@ -144,6 +216,9 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    /// More than all that a test sends, where it is not about the window.
+    const WINDOW: usize = 1_000;
 
     fn manager(link: u64, uuid: &str) -> ManagerLink {
         ManagerLink { link: LinkId(link), uuid: uuid.into() }
@@ -161,23 +236,23 @@ mod tests {
 
     #[test]
     fn what_was_not_answered_is_sent_again_in_order_over_the_next_link() {
-        let (now, mut pending) = (Instant::now(), Pending::default());
+        let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
         pending.managers_changed(vec![manager(1, "18000")]);
         for ask in 1..=4 {
             assert_eq!(submit(&mut pending, ask, "u/amy", now), Some(LinkId(1)));
         }
-        assert_eq!(pending.answered(2).map(|append| append.origin), Some(2));
+        assert_eq!(pending.answered(2).0.unwrap().origin, 2);
         assert!(pending.managers_changed(vec![]).is_empty());
         assert_eq!(submit(&mut pending, 5, "u/amy", now), None);
         let again = pending.managers_changed(vec![manager(2, "18000")]);
         let frames: Vec<_> = again.iter().map(|(link, frame)| (link.0, &frame[..])).collect();
         assert_eq!(frames, [(2, &b"1"[..]), (2, b"3"), (2, b"4"), (2, b"5")]);
-        assert!(pending.answered(2).is_none());
+        assert!(pending.answered(2).0.is_none());
     }
 
     #[test]
     fn only_what_moved_to_another_owner_is_sent_again() {
-        let (now, mut pending) = (Instant::now(), Pending::default());
+        let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
         pending.managers_changed(vec![manager(1, "a")]);
         for ask in 0..100 {
             submit(&mut pending, ask, &format!("u/user{ask}"), now);
@@ -191,32 +266,71 @@ mod tests {
 
     #[test]
     fn a_refusal_counts_if_it_comes_from_where_the_append_is_now() {
-        let (now, mut pending) = (Instant::now(), Pending::default());
+        let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
         pending.managers_changed(vec![manager(1, "18000")]);
         submit(&mut pending, 1, "u/amy", now);
         submit(&mut pending, 2, "u/amy", now);
-        assert_eq!(
-            pending.refused(1, LinkId(1)).map(|append| append.certainty(Stored::No)),
-            Some(Stored::No)
-        );
+        assert_eq!(pending.refused(1, LinkId(1)).0.unwrap().certainty(Stored::No), Stored::No);
         pending.managers_changed(vec![manager(2, "18000")]);
-        assert!(pending.refused(2, LinkId(1)).is_none());
-        assert_eq!(
-            pending.refused(2, LinkId(2)).map(|append| append.certainty(Stored::No)),
-            Some(Stored::Maybe)
-        );
+        assert!(pending.refused(2, LinkId(1)).0.is_none());
+        assert_eq!(pending.refused(2, LinkId(2)).0.unwrap().certainty(Stored::No), Stored::Maybe);
     }
 
     #[test]
     fn one_that_was_never_sent_is_surely_not_stored() {
-        let (now, mut pending) = (Instant::now(), Pending::default());
+        let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
         submit(&mut pending, 1, "u/amy", now);
-        assert!(pending.expire(now).is_empty());
-        let given_up = pending.expire(now + Duration::from_secs(1));
+        assert!(pending.expire(now).0.is_empty());
+        let given_up = pending.expire(now + Duration::from_secs(1)).0;
         assert_eq!(given_up[0].stored(), Stored::No);
         pending.managers_changed(vec![manager(1, "a")]);
         submit(&mut pending, 2, "u/amy", now);
-        assert_eq!(pending.expire(now + Duration::from_secs(1))[0].stored(), Stored::Maybe);
+        assert_eq!(pending.expire(now + Duration::from_secs(1)).0[0].stored(), Stored::Maybe);
         assert!(pending.is_empty());
+    }
+
+    /// The appends that go out, by what their frames say.
+    fn sent(outgoing: &[Outgoing]) -> Vec<&[u8]> {
+        outgoing.iter().map(|(_, frame)| &frame[..]).collect()
+    }
+
+    #[test]
+    fn a_manager_is_sent_no_more_than_the_window_before_it_answers() {
+        let (now, mut pending) = (Instant::now(), Pending::new(3));
+        for ask in 1..=7 {
+            submit(&mut pending, ask, if ask % 2 == 0 { "u/amy" } else { "t/garden" }, now);
+        }
+        assert_eq!(sent(&pending.managers_changed(vec![manager(1, "18000")])), [b"1", b"2", b"3"]);
+        assert_eq!(submit(&mut pending, 8, "u/bob", now), None);
+        assert_eq!(sent(&pending.answered(2).1), [b"4"]);
+        assert_eq!(sent(&pending.refused(1, LinkId(1)).1), [b"5"]);
+        assert_eq!(sent(&pending.managers_changed(vec![manager(2, "18000")])), [b"3", b"4", b"5"]);
+        for ask in 3..=5 {
+            assert_eq!(pending.answered(ask).1.len(), 1);
+        }
+        assert!(pending.refused(6, LinkId(1)).1.is_empty());
+        assert!(pending.answered(6).1.is_empty());
+        assert_eq!(pending.len(), 2);
+    }
+
+    #[test]
+    fn what_waited_for_its_turn_and_was_given_up_is_never_sent() {
+        let (now, mut pending) = (Instant::now(), Pending::new(1));
+        pending.managers_changed(vec![manager(1, "18000")]);
+        submit(&mut pending, 1, "u/amy", now + Duration::from_secs(9));
+        submit(&mut pending, 2, "u/amy", now);
+        submit(&mut pending, 3, "u/amy", now + Duration::from_secs(9));
+        let given_up = pending.expire(now + Duration::from_secs(1));
+        assert_eq!((given_up.0[0].origin, given_up.0[0].stored()), (2, Stored::No));
+        assert_eq!(sent(&pending.answered(1).1), [b"3"]);
+    }
+
+    #[test]
+    fn one_append_above_the_window_goes_alone() {
+        let (now, mut pending) = (Instant::now(), Pending::new(1));
+        pending.managers_changed(vec![manager(1, "18000")]);
+        assert_eq!(submit(&mut pending, 100, "u/amy", now), Some(LinkId(1)));
+        assert_eq!(submit(&mut pending, 101, "u/amy", now), None);
+        assert_eq!(sent(&pending.answered(100).1), [b"101"]);
     }
 }

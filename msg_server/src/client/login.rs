@@ -226,7 +226,7 @@ impl Server {
         }
     }
 
-    fn see_memberships(&self, session: &Session, told: &Told) {
+    fn see_memberships(self: &Arc<Self>, session: &Session, told: &Told) {
         {
             let mut state = session.state();
             state.known = Some(told.logs.clone());
@@ -235,7 +235,10 @@ impl Server {
         if let Some(who) = session.who()
             && let Some(inbox) = self.followed.get(who.inbox.as_str())
         {
-            inbox.see_revision(told.revision);
+            // Where the count was another, news was lost to the sessions that were here before.
+            if inbox.see_revision(told.revision).is_some_and(|seen| seen != told.revision) {
+                self.refresh_memberships(who.user.clone());
+            }
         }
     }
 

@@ -90,7 +90,7 @@ impl Server {
     fn heard_bounds(self: &Arc<Self>, log: &Arc<FollowedLog>, bounds: LogBounds, turn: &mut Turn) {
         log.with(self, turn, |feed, steps| feed.bounds(bounds.head, Instant::now(), steps));
         if let Some(user) = log.name().user()
-            && log.see_revision(bounds.revision) != bounds.revision
+            && log.see_revision(bounds.revision).unwrap_or(0) != bounds.revision
         {
             self.refresh_memberships(user);
         }

@@ -15,6 +15,9 @@ use super::feed::{Feed, From, Steps, Whom};
 use crate::client::session::Session;
 use crate::server::{Server, count};
 
+/// No count of membership changes.
+const UNSEEN: u64 = u64::MAX;
+
 /// A log that at least one session here follows.
 pub struct FollowedLog {
     /// No other has it, also none of the same name at another time.
@@ -41,7 +44,7 @@ impl FollowedLog {
     pub(super) fn new(name: LogName) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, name, revision: AtomicU64::new(0), state: Mutex::new(State::New) }
+        Self { number, name, revision: AtomicU64::new(UNSEEN), state: Mutex::new(State::New) }
     }
 
     /// The log's name.
@@ -53,9 +56,9 @@ impl FollowedLog {
         self.number
     }
 
-    /// Remembers how many membership changes were seen; the count before.
-    pub(crate) fn see_revision(&self, revision: u64) -> u64 {
-        self.revision.swap(revision, Ordering::Relaxed)
+    /// Remembers how many membership changes were seen; the count before, if one was.
+    pub(crate) fn see_revision(&self, revision: u64) -> Option<u64> {
+        Some(self.revision.swap(revision, Ordering::Relaxed)).filter(|before| *before != UNSEEN)
     }
 
     /// Runs `act` on the feed, if the log is still followed, and does what follows from it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::link::LinkId;
-use msg_server::append::pending::{Outgoing, Unanswered};
+use msg_server::append::pending::{Outgoing, Settled, Unanswered};
 use protocol::code::ErrorCode;
 use protocol::content::{Content, Entry};
 use protocol::event::Stored as Certain;
@@ -18,6 +18,9 @@ use crate::planted::Planted;
 
 /// How long an append may wait.
 const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Bytes that a manager is sent before it answers: few, so that appends wait for their turn in many histories.
+pub(super) const APPEND_WINDOW: usize = 256;
 
 /// Whom an append's answer is for.
 #[derive(Debug)]
@@ -79,7 +82,8 @@ impl MsgServer {
         let believed = net.has(Planted::RefusalsBelieved);
         match appended.outcome {
             Outcome::Stored(stored) => {
-                if let Some(append) = self.pending.answered(appended.ask) {
+                let settled = self.pending.answered(appended.ask);
+                if let Some(append) = self.released(settled, net) {
                     self.stored(append, stored, net);
                 }
             }
@@ -87,16 +91,24 @@ impl MsgServer {
                 self.manager_leaves(link, net)
             }
             Outcome::Refused { stored, .. } if believed => {
-                if let Some(append) = self.pending.answered(appended.ask) {
+                let settled = self.pending.answered(appended.ask);
+                if let Some(append) = self.released(settled, net) {
                     self.give_up(&append, stored, net);
                 }
             }
             Outcome::Refused { stored, .. } => {
-                if let Some(append) = self.pending.refused(appended.ask, link) {
+                let settled = self.pending.refused(appended.ask, link);
+                if let Some(append) = self.released(settled, net) {
                     self.give_up(&append, append.certainty(stored), net);
                 }
             }
         }
+    }
+
+    /// Sends what has its turn now; returns what was settled.
+    fn released<T>(&self, (settled, released): Settled<T>, net: &mut Net) -> T {
+        released.into_iter().for_each(|outgoing| self.send_to_manager(outgoing, net));
+        settled
     }
 
     fn stored(&mut self, append: Unanswered<Origin>, stored: Stored, net: &mut Net) {
@@ -130,7 +142,8 @@ impl MsgServer {
     }
 
     pub(super) fn give_up_late_appends(&mut self, net: &mut Net) {
-        for append in self.pending.expire(net.instant()) {
+        let settled = self.pending.expire(net.instant());
+        for append in self.released(settled, net) {
             let stored = append.stored();
             self.give_up(&append, stored, net);
         }

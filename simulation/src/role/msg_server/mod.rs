@@ -96,7 +96,7 @@ impl MsgServer {
             links: BTreeMap::new(),
             roster: Roster::default(),
             managers: Vec::new(),
-            pending: Pending::default(),
+            pending: Pending::new(appends::APPEND_WINDOW),
             submitted: 0,
             asked: 0,
             questions: BTreeMap::new(),
