@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
-use testbed::{Mesh, NewClient, text};
+use testbed::{Mesh, NewClient, Part, Role, text};
 
 #[tokio::test]
 async fn a_topic_is_created_joined_listed_and_left() {
@@ -66,6 +66,29 @@ async fn a_membership_holds_for_every_device() {
         amy.send_topic("garden", "hi", &format!("m{last}")).await;
         phone.fence().await;
         phone.pushed_meanwhile().is_empty().then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_join_that_no_router_told_of_is_seen_though_a_third_device_came_meanwhile() {
+    let mesh = Mesh::builder().set(Role::MsgServer, "AskInterval", 1).start().await;
+    let mut bob = NewClient::attach(mesh.msg_server_addr(1), "bob").await;
+    bob.ok("CREATE_TOPIC", &["garden"]).await;
+    let mut phone = NewClient::attach_as(mesh.msg_server_addr(0), "amy", "phone", json!({})).await;
+    let mut laptop = NewClient::attach_as(mesh.msg_server_addr(1), "amy", "laptop", json!({})).await;
+    mesh.kill(Part::Router(0)).await;
+    laptop.ok("JOIN_TOPIC", &["garden"]).await;
+    let tablet = NewClient::attach_as(mesh.msg_server_addr(0), "amy", "tablet", json!({})).await;
+    assert_eq!(tablet.logs[1]["Log"], "t/garden");
+    mesh.restart(Part::Router(0)).await;
+    mesh.settled().await;
+    let mut last = 0;
+    testbed::eventually("the phone gets the topic too", async || {
+        last += 1;
+        bob.send_topic("garden", "hi", &format!("m{last}")).await;
+        phone.fence().await;
+        (!phone.pushed_meanwhile().is_empty()).then_some(())
     })
     .await;
 }

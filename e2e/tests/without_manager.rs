@@ -61,6 +61,42 @@ async fn questions_are_refused_as_worth_a_retry() {
 }
 
 #[tokio::test]
+async fn a_manager_comes_back_to_more_than_its_links_hold_and_stores_all_of_it() {
+    const SENDERS: usize = 20;
+    const EACH: usize = 4;
+    // 16 MB for queues of 4 MiB; the wait is longer than a busy machine takes for them.
+    let mesh = Mesh::builder()
+        .msg_servers(1)
+        .set_all("LinkQueueBytes", 4 << 20)
+        .set(Role::MsgServer, "AppendTimeout", 60)
+        .start()
+        .await;
+    let mut senders = Vec::new();
+    for n in 0..SENDERS {
+        senders.push(NewClient::login(mesh.msg_server_addr(0), &format!("sender{n}")).await);
+    }
+    mesh.kill(Part::Manager(0)).await;
+    let large = "x".repeat(200_000);
+    let mut waiting = Vec::new();
+    for (n, sender) in senders.iter_mut().enumerate() {
+        for m in 0..EACH {
+            let to = format!("sender{}", (n + 1) % SENDERS);
+            let keys = json!({"MsgId": format!("m{m}")});
+            waiting.push((n, sender.send_with("SEND_MESSAGE_P2P", &[&to, &large], keys).await));
+        }
+    }
+    // The last of them has been taken, for what came after it on the same connection is answered.
+    for sender in &mut senders {
+        sender.ok("SEND_PING", &[]).await;
+    }
+    mesh.start(Part::Manager(0)).await;
+    for (n, seq) in waiting {
+        let answer = senders[n].answer(seq).await;
+        assert_eq!(answer["CmdName"], "OK", "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn an_old_sender_is_held_and_nothing_of_it_is_dropped() {
     let mesh = Mesh::builder()
         .set(Role::MsgServer, "MaxFrameBytes", 4096)
