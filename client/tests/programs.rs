@@ -20,6 +20,8 @@ const TOPIC: &str = env!("CARGO_BIN_EXE_client_topic");
 /// Runs a program with this on standard input, which is then closed.
 fn run(program: &str, args: &[&str], input: &'static str) -> JoinHandle<Output> {
     let mut command = Command::new(program);
+    // Where the names of devices are taken.
+    command.env("XDG_RUNTIME_DIR", env!("CARGO_TARGET_TMPDIR"));
     command.args(args).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.kill_on_drop(true).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
@@ -71,6 +73,37 @@ async fn once_sends_each_line_and_ends_when_all_are_stored() {
     assert_eq!(output.status.code(), Some(0));
     let versions: Vec<_> = lines(&output).iter().map(|line| line["version"].clone()).collect();
     assert_eq!(versions, [6, 7]);
+}
+
+/// Answers the login; gives the device's name.
+async fn device(connection: &mut Connection) -> String {
+    let login = connection.expect("SEND_CLIENT_ID").await;
+    connection.answer(&login, json!({"CmdName": "OK", "Logs": inbox(0, 0)})).await;
+    let resume = connection.expect("RESUME").await;
+    connection.answer(&resume, json!({"CmdName": "OK"})).await;
+    login["Device"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn two_at_once_are_two_devices_and_one_after_another_are_one() {
+    let mesh = FakeMesh::start().await;
+    let args = ["--gateway", &mesh.gateway, "--id", "amy", "--to", "bob", "--once"];
+    let (first, second) = (run(P2P, &args, "hi\n"), run(P2P, &args, "hi\n"));
+    let (mut one, mut other) = (mesh.accept().await, mesh.accept().await);
+    let mut together = [device(&mut one).await, device(&mut other).await];
+    together.sort();
+    assert_eq!(together[1], format!("{}-2", together[0]));
+    one.store(1).await;
+    other.store(2).await;
+    tokio::join!(until_gone(one), until_gone(other));
+    assert!(first.await.unwrap().status.success() && second.await.unwrap().status.success());
+
+    let third = run(P2P, &args, "hi\n");
+    let mut again = mesh.accept().await;
+    assert_eq!(device(&mut again).await, together[0], "devices do not pile up in the account");
+    again.store(3).await;
+    until_gone(again).await;
+    assert!(third.await.unwrap().status.success());
 }
 
 #[tokio::test]

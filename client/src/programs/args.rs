@@ -22,8 +22,8 @@ pub struct Common {
     #[arg(long, value_name = "HOST:PORT")]
     pub gateway: Option<String>,
 
-    /// Which of your devices this is: one device has one session at a time [default: the program's name; with --once one
-    /// of its own, so that no open session ends]
+    /// Which of your devices this is: one device has one session at a time, and goes on where it was [default: one of
+    /// this machine for prompts, one for scripts, one for --once, and further ones while these are in use]
     #[arg(long, value_name = "NAME")]
     pub device: Option<DeviceId>,
 

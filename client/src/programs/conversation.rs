@@ -11,8 +11,10 @@ use super::exit::Exit;
 use super::paint::harmless;
 use super::receipts::Receipts;
 use super::screen::Screen;
-use super::{clock, script, wording};
-use crate::{Client, Event, LogName, Mark, Message, MessageId, SendError, Sent, Target, UserId, Version};
+use super::{clock, history, script, wording};
+use crate::{
+    Client, Event, LogName, Mark, Message, MessageId, RequestError, SendError, Sent, Target, UserId, Version,
+};
 
 /// How often [`Conversation::tick`] is due.
 pub const TICK: Duration = Duration::from_millis(300);
@@ -31,6 +33,20 @@ pub enum Done<T> {
     Failed(String),
     /// Something that the program itself knows what to do with.
     Found(T),
+}
+
+/// What `/history` is to show.
+pub struct Wanted {
+    /// Where to read.
+    pub log: LogName,
+    /// The topic whose name need not be said with each message.
+    pub topic: Option<String>,
+    /// Which messages of the log.
+    pub keep: Box<dyn Fn(&Message) -> bool + Send + Sync>,
+    /// What to say where there are none.
+    pub nothing: String,
+    /// What to say where it cannot be read.
+    pub refused: Box<dyn Fn(&RequestError) -> String + Send + Sync>,
 }
 
 struct Unsent {
@@ -106,6 +122,31 @@ impl<T: Send + 'static> Conversation<T> {
     /// Does something in the background.
     pub fn spawn(&mut self, task: impl Future<Output = Done<T>> + Send + 'static) {
         self.tasks.spawn(task);
+    }
+
+    /// Shows the newest messages; `count`, as it was typed, says how many.
+    ///
+    /// # Errors
+    /// [`Exit::Io`] when the screen is gone.
+    pub fn history(&mut self, count: &str, wanted: Wanted) -> Result<(), Exit> {
+        let Ok(count) = (if count.is_empty() { Ok(20) } else { count.parse::<usize>() }) else {
+            return self.screen.warn("/history N: a number of messages is wanted");
+        };
+        let (client, paint) = (self.client.clone(), self.screen.paint);
+        self.spawn(async move {
+            match history::newest(&client, &wanted.log, count, &wanted.keep).await {
+                Err(error) => Done::Failed((wanted.refused)(&error)),
+                Ok(messages) if messages.is_empty() => {
+                    Done::Lines(vec![paint.dim(&format!("       {}", wanted.nothing))])
+                }
+                Ok(messages) => {
+                    let line =
+                        |it: &Message| wording::message(it, client.user(), wanted.topic.as_deref(), paint);
+                    Done::Lines(messages.iter().map(line).collect())
+                }
+            }
+        });
+        Ok(())
     }
 
     /// What the next background task found, if it is for the program itself. Waits for ever while there is none.

@@ -5,15 +5,15 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use super::args::{self, Common};
-use super::conversation::{Conversation, Done, TICK};
+use super::args::Common;
+use super::conversation::{Conversation, Done, TICK, Wanted};
 use super::exit::{self, Exit};
-use super::paint::Paint;
+use super::json;
+use super::program::{self, Program};
 use super::prompt::{Prompt, Typed};
-use super::screen::Screen;
 use super::script::Script;
-use super::{history, json, start, wording};
-use crate::{Client, Events, LogKind, LogName, Message, Options, Target, UserId, Version};
+use super::start::{self, Started};
+use crate::{Events, LogKind, LogName, Message, Target, UserId, Version};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -49,31 +49,34 @@ struct Args {
 
 /// The program, from command line to exit code.
 pub fn main() -> ExitCode {
-    match args::parse(|args: &Args| &args.common) {
-        Ok(args) => start::run(run(args)),
-        Err(exit) => exit.into(),
-    }
+    program::main::<Args>()
 }
 
-async fn run(args: Args) -> Exit {
-    let outcome = if start::at_prompt(&args.common) { chat(args).await } else { script(args).await };
-    outcome.unwrap_or_else(|exit| exit)
+impl Program for Args {
+    const NAME: &'static str = "client_p2p";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    async fn at_prompt(self) -> Result<Exit, Exit> {
+        chat(self).await
+    }
+
+    async fn in_a_pipe(self) -> Result<Exit, Exit> {
+        script(self).await
+    }
 }
 
 async fn script(args: Args) -> Result<Exit, Exit> {
     let Args { to, common } = args;
-    let missing = |what: &str| {
-        eprintln!("{what} (--help shows examples)");
-        Exit::Usage
-    };
-    let Some(user) = common.id.clone() else { return Err(missing("who are you? --id NAME")) };
+    let user = program::user_of_pipe(&common)?;
     if to.is_none() && !common.listen {
-        return Err(missing("whom are the lines for? --to NAME; to only listen: --listen"));
+        return Err(program::missing("whom are the lines for? --to NAME; to only listen: --listen"));
     }
-    let options = start::options(&common, user, "client_p2p")?;
-    let (client, events, gateway) = connect(options)?;
+    let Started { client, events, gateway, device: _device } = start::client(&common, user, Args::NAME)?;
     start::connected(&client, &common, &gateway).await?;
-    let screen = if common.json { Screen::json() } else { Screen::lines(Paint::of_environment(false)) };
+    let screen = program::pipe_screen(&common);
     let peer = to.clone();
     let shown = move |message: &Message| {
         message.topic().is_none() && peer.as_ref().is_none_or(|peer| is_with(message, peer))
@@ -82,15 +85,6 @@ async fn script(args: Args) -> Result<Exit, Exit> {
     let target = to.map(Target::User);
     let script = Script { client, events, target, volatile: false, shown: Box::new(shown), screen, common };
     Ok(script.run().await)
-}
-
-fn connect(options: Options) -> Result<(Client, Events, String), Exit> {
-    let gateway = options.gateway.clone();
-    let (client, events) = Client::connect(options).map_err(|error| {
-        eprintln!("{error}");
-        Exit::Io
-    })?;
-    Ok((client, events, gateway))
 }
 
 /// Whether a message of one's own inbox is part of what one says with `peer`.
@@ -115,29 +109,14 @@ struct Chat {
 }
 
 async fn chat(args: Args) -> Result<Exit, Exit> {
-    let opened = Prompt::open(COMMANDS, Paint::of_environment(true));
-    let (mut prompt, screen) = opened.map_err(|error| {
-        eprintln!("cannot use the terminal: {error}");
-        Exit::Io
-    })?;
-    let user = match args.common.id.clone() {
-        Some(user) => user,
-        None => match prompt.question("Who are you? ").await {
-            Some(user) => user,
-            None => return Ok(Exit::Ok),
-        },
-    };
+    let (mut prompt, screen, user) = program::open_prompt(&args.common, COMMANDS).await?;
     let peer = match args.to.clone() {
         Some(peer) => peer,
-        None => match prompt.question("Whom do you want to talk to? ").await {
-            Some(peer) => peer,
-            None => return Ok(Exit::Ok),
-        },
+        None => prompt.question("Whom do you want to talk to? ").await.ok_or(Exit::Ok)?,
     };
-    let options = start::options(&args.common, user.clone(), "client_p2p")?;
-    let (client, mut events, _) = connect(options)?;
-    let talk = Conversation::new(client, screen);
     let inbox = LogName::inbox(&user);
+    let Started { client, mut events, device: _device, .. } = start::client(&args.common, user, Args::NAME)?;
+    let talk = Conversation::new(client, screen);
     let mut chat = Chat { talk, inbox, peer, online: None, shown: Version::ZERO, read: Version::ZERO };
     let exit = chat.converse(&mut prompt, &mut events).await.unwrap_or_else(|exit| exit);
     events.handled();
@@ -230,24 +209,15 @@ impl Chat {
     }
 
     fn history(&mut self, count: &str) -> Result<(), Exit> {
-        let Ok(count) = (if count.is_empty() { Ok(20) } else { count.parse::<usize>() }) else {
-            return self.talk.screen.warn("/history N: a number of messages is wanted");
+        let peer = self.peer.clone();
+        let wanted = Wanted {
+            log: self.inbox.clone(),
+            topic: None,
+            nothing: format!("nothing was said with {peer} yet"),
+            keep: Box::new(move |message| is_with(message, &peer)),
+            refused: Box::new(|error| format!("no history: {error}")),
         };
-        let (client, inbox, peer) = (self.talk.client.clone(), self.inbox.clone(), self.peer.clone());
-        let paint = self.talk.screen.paint;
-        self.talk.spawn(async move {
-            match history::newest(&client, &inbox, count, |message| is_with(message, &peer)).await {
-                Err(error) => Done::Failed(format!("no history: {error}")),
-                Ok(messages) if messages.is_empty() => {
-                    Done::Lines(vec![paint.dim(&format!("       nothing was said with {peer} yet"))])
-                }
-                Ok(messages) => {
-                    let line = |message: &Message| wording::message(message, client.user(), None, paint);
-                    Done::Lines(messages.iter().map(line).collect())
-                }
-            }
-        });
-        Ok(())
+        self.talk.history(count, wanted)
     }
 
     fn message(&mut self, message: &Message) -> Result<(), Exit> {

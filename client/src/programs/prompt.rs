@@ -16,7 +16,8 @@ use rustyline::{Context, Editor, ExternalPrinter as _, Helper};
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::paint::Paint;
-use super::screen::Screen;
+use super::screen::{Screen, columns};
+use super::wrap::last_row;
 
 /// What came of asking for a line.
 #[derive(Debug, PartialEq, Eq)]
@@ -112,7 +113,7 @@ fn read(
                 // What cannot be added to the history can be said all the same.
                 let _ = editor.add_history_entry(&text);
                 if prompt.ends_with("> ") {
-                    take_back(editor, &prompt, &text);
+                    take_back(&prompt, &text);
                 }
                 Typed::Line(text)
             }
@@ -125,15 +126,10 @@ fn read(
 }
 
 /// Removes the typed line from the screen: it is shown again, with time and mark, when it was sent.
-fn take_back(editor: &mut Editor<Commands, DefaultHistory>, prompt: &str, text: &str) {
-    let columns = editor.dimensions().map_or(80, |(columns, _)| usize::from(columns));
-    // Characters may be two columns wide.
-    let width =
-        prompt.chars().count() + text.chars().map(|c| if c.is_ascii() { 1 } else { 2 }).sum::<usize>();
-    if width < columns {
-        let mut out = io::stdout().lock();
-        let _ = out.write_all(b"\x1b[1A\r\x1b[2K").and_then(|()| out.flush());
-    }
+fn take_back(prompt: &str, text: &str) {
+    let rows = last_row(&format!("{prompt}{text}"), columns()) + 1;
+    let mut out = io::stdout().lock();
+    let _ = write!(out, "\x1b[{rows}A\r\x1b[J").and_then(|()| out.flush());
 }
 
 /// Completes `/commands`.

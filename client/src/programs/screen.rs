@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::exit::Exit;
 use super::paint::Paint;
+use super::wrap::wrapped;
 
 /// The program's output.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl Screen {
         match &self.kind {
             Kind::Lines => to_stdout(line),
             Kind::Json => Ok(()),
-            Kind::Prompt(printer) => printer.send(format!("{line}\n")).map_err(|_| Exit::Io),
+            Kind::Prompt(printer) => printer.send(wrapped(line, columns()) + "\n").map_err(|_| Exit::Io),
         }
     }
 
@@ -93,6 +94,14 @@ impl Screen {
             Kind::Json => to_stdout(&object().to_string()),
             _ => Ok(()),
         }
+    }
+}
+
+/// The terminal's width; a usual one where it does not say.
+pub fn columns() -> usize {
+    match rustix::termios::tcgetwinsize(io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col.into(),
+        _ => 80,
     }
 }
 

@@ -9,9 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::args::Common;
 use super::conf_file::ConfFile;
+use super::device::Device;
 use super::exit::Exit;
 use super::wording;
-use crate::{Acks, Client, Options, Start, UserId};
+use crate::{Acks, Client, Events, Options, Start, UserId};
 
 /// Where a gateway listens unless something else is said.
 const GATEWAY: &str = "127.0.0.1:17000";
@@ -42,11 +43,33 @@ pub fn at_prompt(common: &Common) -> bool {
     terminals && !common.once && !common.listen && !common.json && common.count.is_none()
 }
 
-/// What the client is told. `program`: the name by which its device is called unless another is given.
+/// A client that is on its way to its mesh.
+pub struct Started {
+    /// The client.
+    pub client: Client,
+    /// What happens to it.
+    pub events: Events,
+    /// Where it asks for a server.
+    pub gateway: String,
+    /// To be kept until the program ends.
+    pub device: Device,
+}
+
+/// Starts the client of a program, called `program`.
 ///
 /// # Errors
-/// [`Exit::Usage`], after saying what is wrong.
-pub fn options(common: &Common, user: UserId, program: &str) -> Result<Options, Exit> {
+/// The way to end, after saying what is wrong.
+pub fn client(common: &Common, user: UserId, program: &str) -> Result<Started, Exit> {
+    let (options, device) = options(common, user, program)?;
+    let gateway = options.gateway.clone();
+    let (client, events) = Client::connect(options).map_err(|error| {
+        eprintln!("{error}");
+        Exit::Io
+    })?;
+    Ok(Started { client, events, gateway, device })
+}
+
+fn options(common: &Common, user: UserId, program: &str) -> Result<(Options, Device), Exit> {
     let usage = |error: &dyn std::fmt::Display| {
         eprintln!("{error}");
         Exit::Usage
@@ -57,14 +80,9 @@ pub fn options(common: &Common, user: UserId, program: &str) -> Result<Options, 
     if !gateway.contains(':') {
         return Err(usage(&format!("--gateway takes host and port, for example {GATEWAY}, not {gateway:?}")));
     }
+    let device = device(common, &user, &gateway, program);
     let mut options = Options::new(gateway, user);
-    let device = match &common.device {
-        Some(device) => device.as_str().to_owned(),
-        // A session of its own beside those that are open, which it must not replace.
-        None if common.once => format!("once-{:02x}", rand::random::<u8>()),
-        None => program.to_owned(),
-    };
-    options.device = DeviceId::new(&device).map_err(|error| usage(&error))?;
+    options.device = DeviceId::new(&device.name).map_err(|error| usage(&error))?;
     options.timings.heartbeat = file.heartbeat.unwrap_or(options.timings.heartbeat);
     options.timings.pong = file.expire.unwrap_or(options.timings.pong);
     if common.once {
@@ -72,7 +90,18 @@ pub fn options(common: &Common, user: UserId, program: &str) -> Result<Options, 
     } else if at_prompt(common) {
         options.start = Start::Newest(BACKLOG);
     }
-    Ok(options)
+    Ok((options, device))
+}
+
+/// What is received at a prompt, by a script, and not at all are three things, so these are three devices.
+fn device(common: &Common, user: &UserId, gateway: &str, program: &str) -> Device {
+    let kind = match &common.device {
+        Some(name) => return Device::chosen(name),
+        None if common.once => "once".to_owned(),
+        None if at_prompt(common) => program.to_owned(),
+        None => format!("{program}-script"),
+    };
+    Device::of_this_machine(&kind, &format!("{user} {gateway}"))
 }
 
 /// Waits for the first session, for a script.

@@ -5,13 +5,12 @@ use std::process::ExitCode;
 use clap::Parser;
 use protocol::code::ErrorCode;
 
-use super::args::{self, Common};
+use super::args::Common;
 use super::exit::{self, Exit};
-use super::paint::Paint;
-use super::prompt::Prompt;
-use super::screen::Screen;
+use super::program::{self, Program};
 use super::script::Script;
-use super::{json, start, wording};
+use super::start::{self, Started};
+use super::{json, wording};
 use crate::{Client, Message, RequestError, Target, TopicName};
 
 mod chat;
@@ -51,54 +50,36 @@ struct Args {
 
 /// The program, from command line to exit code.
 pub fn main() -> ExitCode {
-    match args::parse(|args: &Args| &args.common) {
-        Ok(args) => start::run(run(args)),
-        Err(exit) => exit.into(),
+    program::main::<Args>()
+}
+
+impl Program for Args {
+    const NAME: &'static str = "client_topic";
+
+    fn common(&self) -> &Common {
+        &self.common
     }
-}
 
-async fn run(args: Args) -> Exit {
-    let outcome = if start::at_prompt(&args.common) { at_prompt(args).await } else { script(args).await };
-    outcome.unwrap_or_else(|exit| exit)
-}
+    async fn at_prompt(self) -> Result<Exit, Exit> {
+        let (prompt, screen, user) = program::open_prompt(&self.common, chat::COMMANDS).await?;
+        let Started { client, events, device: _device, .. } = start::client(&self.common, user, Self::NAME)?;
+        Ok(chat::run(client, events, prompt, screen, &self).await)
+    }
 
-async fn at_prompt(args: Args) -> Result<Exit, Exit> {
-    let opened = Prompt::open(chat::COMMANDS, Paint::of_environment(true));
-    let (mut prompt, screen) = opened.map_err(|error| {
-        eprintln!("cannot use the terminal: {error}");
-        Exit::Io
-    })?;
-    let user = match args.common.id.clone() {
-        Some(user) => user,
-        None => match prompt.question("Who are you? ").await {
-            Some(user) => user,
-            None => return Ok(Exit::Ok),
-        },
-    };
-    let options = start::options(&args.common, user, "client_topic")?;
-    let (client, events) = Client::connect(options).map_err(|error| {
-        eprintln!("{error}");
-        Exit::Io
-    })?;
-    Ok(chat::run(client, events, prompt, screen, &args).await)
+    async fn in_a_pipe(self) -> Result<Exit, Exit> {
+        script(self).await
+    }
 }
 
 async fn script(args: Args) -> Result<Exit, Exit> {
-    let missing = |what: &str| {
-        eprintln!("{what} (--help shows examples)");
-        Exit::Usage
-    };
-    let Some(user) = args.common.id.clone() else { return Err(missing("who are you? --id NAME")) };
+    let user = program::user_of_pipe(&args.common)?;
     let topic = args.create.clone().or_else(|| args.join.clone()).or_else(|| args.topic.clone());
     if topic.is_none() && !args.common.listen {
-        return Err(missing("in which topic? --topic, --join or --create NAME; to only listen: --listen"));
+        return Err(program::missing(
+            "in which topic? --topic, --join or --create NAME; to only listen: --listen",
+        ));
     }
-    let options = start::options(&args.common, user, "client_topic")?;
-    let gateway = options.gateway.clone();
-    let (client, events) = Client::connect(options).map_err(|error| {
-        eprintln!("{error}");
-        Exit::Io
-    })?;
+    let Started { client, events, gateway, device: _device } = start::client(&args.common, user, Args::NAME)?;
     start::connected(&client, &args.common, &gateway).await?;
     let volatile = match enter(&client, &args).await {
         Ok(volatile) => volatile,
@@ -112,7 +93,7 @@ async fn script(args: Args) -> Result<Exit, Exit> {
         }
     };
     let common = args.common;
-    let screen = if common.json { Screen::json() } else { Screen::lines(Paint::of_environment(false)) };
+    let screen = program::pipe_screen(&common);
     let only = topic.clone();
     let shown = move |message: &Message| {
         message.topic().is_some_and(|topic| only.as_ref().is_none_or(|only| topic == *only))

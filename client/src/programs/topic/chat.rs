@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::super::conversation::{Conversation, Done, TICK};
+use super::super::conversation::{Conversation, Done, TICK, Wanted};
 use super::super::exit::Exit;
 use super::super::prompt::{Prompt, Typed};
 use super::super::screen::Screen;
-use super::super::{history, wording};
+use super::super::wording;
 use super::{Args, enter, not_a_member, refusal};
 use crate::{
     Client, Event, Events, LogName, LogState, Message, Target, TopicName, TopicState, UserId, Version,
@@ -278,29 +278,18 @@ impl Chat {
     }
 
     fn history(&mut self, count: &str) -> Result<(), Exit> {
-        let Ok(count) = (if count.is_empty() { Ok(20) } else { count.parse::<usize>() }) else {
-            return self.talk.screen.warn("/history N: a number of messages is wanted");
-        };
         let Some(topic) = self.here()? else { return Ok(()) };
         if self.volatile.contains(&topic) {
             return self.talk.screen.note(&format!("{topic} is volatile: it has no history"));
         }
-        let (client, paint) = (self.talk.client.clone(), self.talk.screen.paint);
-        self.talk.spawn(async move {
-            match history::newest(&client, &LogName::topic(&topic), count, |_| true).await {
-                Err(error) => Done::Failed(refusal(&error, Some(&topic))),
-                Ok(messages) if messages.is_empty() => {
-                    Done::Lines(vec![paint.dim(&format!("       nothing was said in {topic} yet"))])
-                }
-                Ok(messages) => {
-                    let line = |message: &Message| {
-                        wording::message(message, client.user(), Some(topic.as_str()), paint)
-                    };
-                    Done::Lines(messages.iter().map(line).collect())
-                }
-            }
-        });
-        Ok(())
+        let wanted = Wanted {
+            log: LogName::topic(&topic),
+            topic: Some(topic.to_string()),
+            nothing: format!("nothing was said in {topic} yet"),
+            keep: Box::new(|_| true),
+            refused: Box::new(move |error| refusal(error, Some(&topic))),
+        };
+        self.talk.history(count, wanted)
     }
 
     fn event(&mut self, event: Option<Event>) -> Result<(), Exit> {
