@@ -3,9 +3,7 @@
 use std::io::Write;
 use std::process::{Child, Command, Stdio};
 
-use serde_json::Value;
-
-use crate::running::{Up, eventually, shoal, told};
+use crate::running::{Up, eventually, gateway, shoal, told};
 
 /// `shoal` with `args`, that is told `input` and ends by itself.
 fn run_with_input(mut command: Command, input: &str) -> Child {
@@ -25,11 +23,10 @@ fn ended_well(mut child: Child) -> String {
 fn what_one_says_the_other_reads() {
     let folder = tempfile::tempdir().unwrap();
     let _up = Up::ready(folder.path(), &["--no-monitor"]);
-    let status: Value = serde_json::from_str(&told(folder.path(), &["status", "--json"]).1).unwrap();
-    let gateway = status["Gateway"].as_str().unwrap();
+    let gateway = gateway(folder.path());
     let client = |args: &[&str]| {
         let mut command = shoal(folder.path());
-        command.args(["p2p", "--gateway", gateway]).args(args);
+        command.args(["p2p", "--gateway", &gateway]).args(args);
         command
     };
     // Bob is known from his first login on, and may then be away.

@@ -4,7 +4,9 @@
 
 mod chat;
 mod files;
+mod prompt;
 mod running;
 mod store;
+mod terminal;
 mod whole_mesh;
 mod wire;

@@ -121,7 +121,16 @@ impl Drop for Up {
 pub fn shoal(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_shoal"));
     command.current_dir(folder).stdin(Stdio::null()).env("NO_COLOR", "1");
+    // Where the chat programs take the names of their devices.
+    command.env("XDG_RUNTIME_DIR", folder);
     command
+}
+
+/// The gateway of the mesh that runs in `folder`.
+pub fn gateway(folder: &Path) -> String {
+    let (_, json, error) = told(folder, &["status", "--json"]);
+    let status: Value = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{json}{error}"));
+    status["Gateway"].as_str().expect("a gateway").to_owned()
 }
 
 /// Runs `shoal` with `args` in `folder` to its end.
@@ -148,12 +157,20 @@ pub fn lives(pid: u32) -> bool {
 }
 
 /// Looks again and again until `holds`.
-pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+pub fn eventually(what: &str, holds: impl FnMut() -> bool) {
+    assert!(in_time(holds), "waited in vain for {what}");
+}
+
+/// Looks again and again whether it `holds`; `false` where it did not within [`PATIENCE`].
+pub fn in_time(mut holds: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while !holds() {
-        assert!(Instant::now() < deadline, "waited in vain for {what}");
+        if Instant::now() > deadline {
+            return false;
+        }
         thread::sleep(Duration::from_millis(20));
     }
+    true
 }
 
 /// A file of this repository.

@@ -6,18 +6,11 @@ use std::path::Path;
 use std::process::Stdio;
 
 use rustix::process::Signal;
-use serde_json::Value;
 
-use crate::running::{Up, run, shoal, told};
+use crate::running::{Up, gateway, run, shoal, told};
 use crate::wire::Person;
 
 const SMALL: &[&str] = &["--no-monitor"];
-
-fn gateway(folder: &Path) -> String {
-    let (_, json, error) = told(folder, &["status", "--json"]);
-    let status: Value = serde_json::from_str(&json).unwrap_or_else(|_| panic!("{json}{error}"));
-    status["Gateway"].as_str().unwrap().to_owned()
-}
 
 fn end(up: Up) {
     up.signal(Signal::TERM);
