@@ -3,10 +3,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::layout::Layout;
 use super::lock::lock;
 use super::open::check_headers;
 use super::record::{self, Kind};
-use super::segment::{self, Segment};
+use super::segment::Segment;
 use super::segments::Segments;
 use super::walk::Walk;
 use super::{Damage, LogError, Mark, Position, damage};
@@ -15,7 +16,7 @@ use crate::embedded::files::Files;
 /// What a check found.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Checked {
-    /// How many records are good.
+    /// How many records are good, or were when they were compacted.
     pub records: u64,
     /// How many sequence numbers are void: given up by a repair.
     pub voided: u64,
@@ -29,17 +30,18 @@ pub struct Checked {
 /// where a segment is missing, of another store or of a newer format.
 pub fn check(files: &Arc<dyn Files>, dir: &Path) -> Result<Checked, LogError> {
     let _lock = lock(&**files, dir)?;
-    let last = segment::count(&**files, dir)?;
+    let layout = Layout::read(&**files, dir)?;
+    let last = layout.last();
     let mut checked = Checked { records: 0, voided: 0, damage: Vec::new(), end: Mark::START };
-    for number in 1..=last {
-        match Segment::open(&**files, dir, number) {
+    for name in layout.names() {
+        match Segment::open(&**files, dir, *name) {
             Err(LogError::Damaged(damage)) => checked.damage.push(*damage),
             other => drop(other?),
         }
     }
     if last > 0 && checked.damage.is_empty() {
-        let segments = Arc::new(Segments::new(Arc::clone(files), dir));
-        check_headers(&segments, last, None)?;
+        let segments = Arc::new(Segments::new(Arc::clone(files), dir, layout));
+        check_headers(&segments, None)?;
         check_records(&segments, last, &mut checked)?;
     }
     Ok(checked)
@@ -51,6 +53,7 @@ fn check_records(segments: &Arc<Segments>, last: u32, checked: &mut Checked) -> 
         while let Some(stop) = walk.step()? {
             match stop.header.kind {
                 Kind::Record { .. } => checked.records += 1,
+                Kind::Merged { sequences } => checked.records += u64::from(sequences),
                 Kind::Void { sequences } => checked.voided += u64::from(sequences),
             }
         }

@@ -20,10 +20,15 @@ const CHUNK: u32 = 1 << 20;
 pub(super) fn find(segments: &Segments, walk: &mut Walk, last: u32) -> Result<Option<Damage>, LogError> {
     let missing = walk.mark().sequence;
     let witness = witness(segments, walk, last, |header| header.durable_before() > missing)?;
-    let Some((next, header)) = witness else { return Ok(None) };
+    if witness.is_none() && !walk.is_inside() {
+        return Ok(None);
+    }
     let (segment, offset, what) = locate(segments, walk, last)?;
     let found = Damage::here(&segment, offset, what);
-    Ok(Some(Damage { next: Some(next), next_sequence: header.sequence, ..found }))
+    Ok(Some(match witness {
+        Some((next, header)) => Damage { next: Some(next), next_sequence: header.sequence, ..found },
+        None => found,
+    }))
 }
 
 /// The first header at or after the place where a walk stands that is wanted, and where its payload lies.
@@ -33,13 +38,13 @@ pub(super) fn witness(
     last: u32,
     wanted: impl Fn(&Header) -> bool,
 ) -> Result<Option<(Position, Header)>, LogError> {
-    let mut from = walk.offset();
-    for number in walk.segment().number..=last {
-        let segment = segments.get(number)?;
+    let (mut from, mut next) = (walk.offset(), Some(Arc::clone(walk.segment())));
+    while let Some(segment) = next.filter(|next| next.name.last <= last) {
         if let Some((offset, header)) = search(&segment, from, &wanted)? {
-            return Ok(Some((Position { segment: number, offset: offset + record::HEADER_BYTES }, header)));
+            let position = Position { segment: segment.number(), offset: offset + record::HEADER_BYTES };
+            return Ok(Some((position, header)));
         }
-        from = segment::HEADER_BYTES;
+        (from, next) = (segment::HEADER_BYTES, segments.after(&segment.name)?);
     }
     Ok(None)
 }
@@ -60,8 +65,9 @@ pub(super) fn locate(
     if is_missing(&walk.look()?) {
         return Ok((here, walk.offset(), payload));
     }
-    if here.number < last {
-        let next = segments.get(here.number + 1)?;
+    if here.name.last < last
+        && let Some(next) = segments.after(&here.name)?
+    {
         let first = Window::exact().find(&next, segment::HEADER_BYTES)?;
         if is_missing(&first) {
             return Ok((next, segment::HEADER_BYTES, payload));

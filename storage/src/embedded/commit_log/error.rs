@@ -67,6 +67,20 @@ pub enum LogError {
         /// Where the log ends.
         end: Mark,
     },
+    /// The place that the log was to be verified from lies in a segment that was compacted since: the checkpoint is older
+    /// than that, and of no use.
+    #[error("the segment of {wanted} was compacted since")]
+    Compacted {
+        /// The place asked for.
+        wanted: Mark,
+    },
+    /// A compacted segment was written, but it is not known whether its name is durable. What it stands for must stay
+    /// until the log is opened again.
+    #[error("it is not known whether a compacted segment counts: {cause}")]
+    Unpublished {
+        /// The earlier error.
+        cause: String,
+    },
     /// The record is larger than `Options::max_record_bytes`. The log is as it was.
     #[error("a record of {bytes} bytes is over the limit of {limit}")]
     TooLarge {

@@ -33,11 +33,12 @@ pub(super) struct Gap {
 pub(super) fn void(segments: &Segments, gap: &Gap) -> Result<Option<Vec<PathBuf>>, LogError> {
     let mut kept = Vec::new();
     let mut spans = Vec::new();
-    for number in gap.segment..=gap.next.segment {
-        let segment = segments.get(number)?;
-        let from = if number == gap.segment { gap.offset } else { segment::HEADER_BYTES };
-        let next = gap.next.offset - record::HEADER_BYTES;
-        let to = if number == gap.next.segment { next } else { segment.bytes };
+    let mut here = Some(segments.get(gap.segment)?);
+    while let Some(segment) = here {
+        let is_last = segment.number() == gap.next.segment;
+        let from = if segment.number() == gap.segment { gap.offset } else { segment::HEADER_BYTES };
+        let to = if is_last { gap.next.offset - record::HEADER_BYTES } else { segment.bytes };
+        here = if is_last { None } else { segments.after(&segment.name)? };
         if to.checked_sub(from).is_some_and(|gap| gap >= record::HEADER_BYTES) {
             kept.extend(keep(segments, &segment, from, to)?);
             spans.push((segment, from, to));
@@ -47,42 +48,58 @@ pub(super) fn void(segments: &Segments, gap: &Gap) -> Result<Option<Vec<PathBuf>
     // The first comes last: until it is there, the gap shows itself whole, and so to a repair that has to be made
     // again because this one was broken off.
     for (n, (segment, from, to)) in spans.into_iter().enumerate().rev() {
-        write_void(gap, n == 0, &segment, from, to)?;
+        let next_sequence = gap.header.sequence;
+        let sequence = if n == 0 { gap.missing } else { next_sequence };
+        Void { sequence, next_sequence, previous: gap.previous }.write(&segment, from, to)?;
+        segment.file.sync().map_err(failed("cannot sync", &segment.path))?;
     }
     Ok(found.then_some(kept))
 }
 
-/// Writes the void that reaches from one offset of a segment to another.
-fn write_void(gap: &Gap, is_first: bool, segment: &Segment, from: u32, to: u32) -> Result<(), LogError> {
-    let length = to - from - record::HEADER_BYTES;
-    let sequence = if is_first { gap.missing } else { gap.header.sequence };
-    let header = Header {
-        // A segment's size need not be a multiple of a record's alignment.
-        length: length / record::ALIGN * record::ALIGN,
-        kind: Kind::Void { sequences: u32::try_from(gap.header.sequence - sequence).unwrap_or(u32::MAX) },
-        sequence,
-        payload_crc: 0,
-        previous: gap.previous,
-    };
-    let (bytes, _) = header.encode(segment.place(from));
-    write_all_at(&*segment.file, &[&bytes], u64::from(from))
-        .map_err(failed("cannot write", &segment.path))?;
-    segment.file.sync().map_err(failed("cannot sync", &segment.path))
+/// What is written over bytes that are given up.
+struct Void {
+    sequence: u64,
+    next_sequence: u64,
+    previous: u64,
 }
 
-/// Cuts the log at an offset of a segment.
+impl Void {
+    /// Writes it so that it reaches from one offset of a segment to another.
+    fn write(&self, segment: &Segment, from: u32, to: u32) -> Result<(), LogError> {
+        let length = to - from - record::HEADER_BYTES;
+        let sequences = u32::try_from(self.next_sequence - self.sequence).unwrap_or(u32::MAX);
+        let header = Header {
+            // A segment's size need not be a multiple of a record's alignment.
+            length: length / record::ALIGN * record::ALIGN,
+            kind: Kind::Void { sequences },
+            sequence: self.sequence,
+            payload_crc: 0,
+            previous: self.previous,
+        };
+        let (bytes, _) = header.encode(segment.place(from));
+        write_all_at(&*segment.file, &[&bytes], u64::from(from))
+            .map_err(failed("cannot write", &segment.path))
+    }
+}
+
+/// Cuts the log at an offset of a segment, where the record `missing` should be. The rest of a compacted segment becomes
+/// a void, since it stands for all of its sequence numbers.
 pub(super) fn cut(
     segments: &Segments,
     segment: &Arc<Segment>,
     offset: u32,
-    last: u32,
+    missing: u64,
+    previous: u64,
 ) -> Result<Vec<PathBuf>, LogError> {
     let mut kept = keep(segments, segment, offset, segment.bytes)?.map_or_else(Vec::new, |path| vec![path]);
-    for number in (segment.number + 1..=last).rev() {
-        segments.forget(number);
-        kept.push(put_aside(&*segments.files, &segments.dir.join(segment::name(number)))?);
+    for name in segments.take_after(segment.name.last).iter().rev() {
+        kept.push(put_aside(&*segments.files, &segments.dir.join(name.file()))?);
     }
     recovery::clear(segment, offset)?;
+    if let Some(stretch) = segment.stretch.filter(|stretch| missing < stretch.next_sequence) {
+        let void = Void { sequence: missing, next_sequence: stretch.next_sequence, previous };
+        void.write(segment, offset, segment.bytes)?;
+    }
     segment.file.sync().map_err(failed("cannot sync", &segment.path))?;
     Ok(kept)
 }

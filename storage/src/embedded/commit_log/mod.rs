@@ -10,6 +10,9 @@
 //!   [`LogError::Damaged`], which names file and offset, changes nothing, and leaves it to [`repair()`]. One case
 //!   cannot be told from a torn write, and is cut: damage to the records of the very last sync, with nothing after.
 //! - After a failed write or sync nothing more is written or promised ([`LogError::Poisoned`]).
+//! - A run of segments that nothing is appended to any more may be replaced by a smaller one that stands for it
+//!   ([`Compaction`]). Whoever wrote the records says what is left of them; the log holds either the run or its
+//!   replacement, whole, whatever happens meanwhile.
 //!
 //! It assumes that a write tears at the borders of 512-byte sectors, and that writing a sector leaves others alone.
 //!
@@ -20,7 +23,8 @@
 //! did not fit; the next one's first record continues the sequence. Whoever reads takes a record only if header and
 //! payload check, if its sequence number is the next one, and if it names the check of the record before it: so
 //! nothing that an earlier life of the log left behind can pass for its continuation. A segment gets its
-//! first record only after everything before is durable. Beside them lies `LOCK`, which the one process that has the
+//! first record only after everything before is durable. A compacted segment (`layout.rs`, `compaction.rs`) joins its
+//! neighbours by the sequence numbers and checks of those that it stands for. Beside them lies `LOCK`, which the one process that has the
 //! log open holds locked.
 //!
 //! A file's blocks are written with zeros before it is used, so that a sync writes the record's bytes and
@@ -28,8 +32,10 @@
 
 mod ahead;
 mod check;
+mod compaction;
 mod damage;
 mod error;
+mod layout;
 mod lock;
 mod mend;
 mod open;
@@ -50,11 +56,12 @@ use std::sync::Arc;
 
 use ahead::Ahead;
 pub use check::{Checked, check};
+pub use compaction::Compaction;
 pub use error::{Damage, LogError};
 use lock::DirLock;
 pub use options::{Options, Prepare, Recovered, Torn, Verify};
 pub use position::{Mark, Position};
-pub use reader::{LogReader, Record, Scan};
+pub use reader::{LogFile, LogReader, Record, Scan};
 use record::{Header, Kind};
 pub use repair::{Repair, Repaired, repair};
 use segment::{Segment, failed};
@@ -143,15 +150,14 @@ impl CommitLog {
     /// Goes on to the next segment, everything in this one being durable.
     fn roll(&mut self) -> Result<(), LogError> {
         self.sync()?;
-        let number = self.current.number + 1;
+        let number = self.current.number() + 1;
         let next = self.ahead.take(number).map_err(|error| match error {
             LogError::NoRoom { .. } => error,
             other => self.poisoned(other),
         })?;
-        self.segments.keep(Arc::clone(&next));
+        self.segments.push(Arc::clone(&next));
         self.current = next;
-        self.end.position =
-            Position { segment: number, offset: segment::HEADER_BYTES + record::HEADER_BYTES };
+        self.end.position = Position::first_in(number);
         Ok(())
     }
 
@@ -178,7 +184,7 @@ impl CommitLog {
         self.unsynced += 1;
         self.segments.written(self.end);
         if self.offset() > self.current.bytes / 2 {
-            self.ahead.start(self.current.number + 1);
+            self.ahead.start(self.current.number() + 1);
         }
         position
     }

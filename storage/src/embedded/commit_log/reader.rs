@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::segment::{Segment, failed};
+use super::layout::{COMPACTED, Name};
+use super::segment::{self, Segment, failed};
 use super::segments::Segments;
 use super::walk::{Found, Stop, Walk, Window};
 use super::{Damage, LogError, Mark, Position, record};
@@ -13,7 +14,31 @@ use crate::embedded::files::read_full_at;
 /// Reads a log, from any thread, while its one writer appends.
 #[derive(Clone, Debug)]
 pub struct LogReader {
-    segments: Arc<Segments>,
+    pub(super) segments: Arc<Segments>,
+}
+
+/// A file of the log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct LogFile {
+    pub(super) name: Name,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What its maker noted with a compacted segment; `None` for one that is as it was written.
+    pub note: Option<u64>,
+    /// Nothing is appended to it any more, and a durable record lies behind it.
+    pub is_sealed: bool,
+}
+
+impl LogFile {
+    /// What positions in it call it.
+    pub fn number(&self) -> u32 {
+        self.name.number
+    }
+
+    /// The first and the last of the segments that it stands for.
+    pub fn stands_for(&self) -> (u32, u32) {
+        (self.name.first, self.name.last)
+    }
 }
 
 /// One record of a scan.
@@ -67,7 +92,7 @@ impl LogReader {
         let mut window = Window::exact();
         match window.find(&segment, offset)? {
             Found::Good { header, payload, .. } if header.is_record() => {
-                let stop = Stop { header, segment: segment.number, offset, payload: payload.clone() };
+                let stop = Stop { header, segment: segment.number(), offset, payload: payload.clone() };
                 Ok(Record::new(&stop, Bytes::copy_from_slice(window.bytes(payload))))
             }
             Found::BadPayload { header } => {
@@ -84,6 +109,39 @@ impl LogReader {
         Scan { segments: Arc::clone(&self.segments), from, end, walk: None, failed: false }
     }
 
+    /// The records of one file, checked. Fails where they are not all there.
+    pub fn records(
+        &self,
+        file: &LogFile,
+    ) -> Result<impl Iterator<Item = Result<Record, LogError>> + use<>, LogError> {
+        let place = Position { segment: file.name.number, offset: segment::HEADER_BYTES };
+        let mut walk = Walk::new(Arc::clone(&self.segments), place, file.name.last, None, None)?;
+        Ok(std::iter::from_fn(move || next_in(&mut walk).transpose()))
+    }
+
+    /// All files, in the order of what they hold. Each is opened for that.
+    pub fn files(&self) -> Result<Vec<LogFile>, LogError> {
+        let segments = &self.segments;
+        let layout = segments.layout();
+        let end = segments.ends().durable;
+        // Without a record in it, a segment bears no witness for the one before.
+        let in_use =
+            if end.position.offset > Position::first_in(0).offset { end.position.segment } else { 0 };
+        let sealed = layout.find(in_use).map_or(0, |name| name.first - 1);
+        let open = |name: &Name| {
+            let segment = Segment::open(&*segments.files, &segments.dir, *name)?;
+            let note = segment.stretch.map(|stretch| stretch.note);
+            Ok(LogFile { name: *name, bytes: segment.bytes.into(), note, is_sealed: name.last <= sealed })
+        };
+        layout.names().iter().map(open).collect()
+    }
+
+    /// The numbers of the compacted segments.
+    pub fn compacted(&self) -> Vec<u32> {
+        let layout = self.segments.layout();
+        layout.names().iter().filter(|name| name.is_compacted()).map(|name| name.number).collect()
+    }
+
     /// The place after the last durable record.
     pub fn durable(&self) -> Mark {
         self.segments.ends().durable
@@ -92,7 +150,8 @@ impl LogReader {
     /// The segment of a range that lies within what was written to it.
     fn bounded(&self, position: Position, bytes: u64) -> Result<Arc<Segment>, LogError> {
         let end = self.segments.ends().written.position;
-        if position.segment == 0 || position.segment > end.segment {
+        let is_plain = position.segment < COMPACTED;
+        if position.segment == 0 || is_plain && position.segment > end.segment {
             return Err(self.out_of_range(position, bytes));
         }
         let segment = self.segments.get(position.segment)?;
@@ -109,8 +168,21 @@ impl LogReader {
     }
 }
 
+/// The next record of a walk that must reach the end of its file.
+fn next_in(walk: &mut Walk) -> Result<Option<Record>, LogError> {
+    while let Some(stop) = walk.step()? {
+        if stop.header.is_record() {
+            return Ok(Some(Record::new(&stop, Bytes::copy_from_slice(walk.payload(&stop)))));
+        }
+    }
+    match walk.is_inside() {
+        true => Err(Damage::here(walk.segment(), walk.offset(), "the next record".into()).into()),
+        false => Ok(None),
+    }
+}
+
 impl Record {
-    fn new(stop: &Stop, payload: Bytes) -> Self {
+    pub(super) fn new(stop: &Stop, payload: Bytes) -> Self {
         let offset = stop.offset + stop.header.stride() as u32 + record::HEADER_BYTES;
         Self {
             position: Position { segment: stop.segment, offset: stop.offset + record::HEADER_BYTES },
@@ -152,11 +224,15 @@ impl Scan {
     fn start(&self) -> Result<Walk, LogError> {
         let Position { segment, offset } = self.from.position;
         let offset = offset.checked_sub(record::HEADER_BYTES).ok_or_else(|| self.no_such_mark())?;
-        if segment == 0 || segment > self.end.position.segment {
+        let layout = self.segments.layout();
+        let last = layout.find(self.end.position.segment).map_or(0, |name| name.last);
+        if self.from == Mark::START {
+            return Walk::from_start(Arc::clone(&self.segments), last);
+        }
+        if layout.find(segment).is_none_or(|name| name.last > last) {
             return Err(self.no_such_mark());
         }
         let header = Position { segment, offset };
-        let last = self.end.position.segment;
         Walk::new(Arc::clone(&self.segments), header, last, Some(self.from.sequence), None)
     }
 

@@ -3,9 +3,9 @@
 //! | offset | type | field |
 //! | --- | --- | --- |
 //! | 0 | u32 | length of the payload in bytes |
-//! | 4 | u32 | kind: 1 a record, 2 a void |
+//! | 4 | u32 | kind: 1 a record, 2 a void, 3 a merged record |
 //! | 8 | u64 | sequence: 1, 2, 3 … over the whole log |
-//! | 16 | u32 | record: how many records right before it were not yet synced when it was written; void: how many sequence numbers it stands for |
+//! | 16 | u32 | record: how many records right before it were not yet synced when it was written; void and merged record: how many sequence numbers it stands for |
 //! | 20 | u32 | crc32c of the payload (a void's payload is not checked: 0) |
 //! | 24 | u64 | the check of the record before; 0 in the log's first record; anything in the one after a void |
 //! | 32 | u64 | check: xxh3-64 of bytes 0 to 31, its seed made of the segment's salt, the segment's number and this header's offset |
@@ -47,6 +47,11 @@ pub(super) enum Kind {
         /// How many sequence numbers were given up.
         sequences: u32,
     },
+    /// A payload that stands for several records, in a compacted segment.
+    Merged {
+        /// How many sequence numbers it stands for.
+        sequences: u32,
+    },
 }
 
 /// A record's header, but for its check.
@@ -65,6 +70,7 @@ impl Header {
         let (kind, count) = match self.kind {
             Kind::Record { unsynced } => (1u32, unsynced),
             Kind::Void { sequences } => (2u32, sequences),
+            Kind::Merged { sequences } => (3u32, sequences),
         };
         let mut bytes = [0; HEADER_BYTES as usize];
         bytes[0..4].copy_from_slice(&self.length.to_le_bytes());
@@ -85,6 +91,7 @@ impl Header {
         let kind = match kind {
             1 => Kind::Record { unsynced: count },
             2 => Kind::Void { sequences: count },
+            3 => Kind::Merged { sequences: count },
             _ => return None,
         };
         let stored = u64_at(bytes, CHECKED)?;
@@ -105,7 +112,7 @@ impl Header {
     pub fn durable_before(&self) -> u64 {
         match self.kind {
             Kind::Record { unsynced } => self.sequence.saturating_sub(u64::from(unsynced)),
-            Kind::Void { .. } => self.sequence,
+            Kind::Void { .. } | Kind::Merged { .. } => self.sequence,
         }
     }
 
@@ -113,19 +120,21 @@ impl Header {
     pub fn next_sequence(&self) -> u64 {
         match self.kind {
             Kind::Record { .. } => self.sequence.saturating_add(1),
-            Kind::Void { sequences } => self.sequence.saturating_add(u64::from(sequences)),
+            Kind::Void { sequences } | Kind::Merged { sequences } => {
+                self.sequence.saturating_add(u64::from(sequences))
+            }
         }
     }
 
-    /// Whether a payload follows that was appended.
+    /// Whether a payload follows that somebody wants.
     pub fn is_record(&self) -> bool {
-        matches!(self.kind, Kind::Record { .. })
+        !matches!(self.kind, Kind::Void { .. })
     }
 
     /// Whether this is the payload that the header was made for.
     pub fn accepts(&self, payload: &[u8]) -> bool {
         match self.kind {
-            Kind::Record { .. } => crc32c::crc32c(payload) == self.payload_crc,
+            Kind::Record { .. } | Kind::Merged { .. } => crc32c::crc32c(payload) == self.payload_crc,
             Kind::Void { .. } => true,
         }
     }
@@ -174,7 +183,8 @@ mod tests {
     #[test]
     fn a_header_is_read_back() {
         let void = Header { kind: Kind::Void { sequences: 3 }, ..header() };
-        for header in [header(), void] {
+        let merged = Header { kind: Kind::Merged { sequences: 9 }, ..header() };
+        for header in [header(), void, merged] {
             let (bytes, check) = header.encode(PLACE);
             assert_eq!(Header::decode(&bytes, PLACE), Some((header, check)));
         }

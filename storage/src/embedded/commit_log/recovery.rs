@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use super::layout::{COMPACTED, Layout};
 use super::segment::{self, Segment, failed};
 use super::segments::Segments;
 use super::walk::{Found, Walk, Window};
@@ -27,14 +28,13 @@ pub(super) struct Survey {
     pub records: u64,
     /// How many sequence numbers are void.
     pub voided: u64,
-    /// The last segment there is; those after the end hold no records.
-    pub last: u32,
     /// Offset, in the segment of the end, of the first record that nothing shows to have been synced.
     doubtful: u32,
 }
 
-/// Walks to the end of the log in segments 1 to `last`. Changes nothing; fails if the log is damaged there.
-pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Result<Survey, LogError> {
+/// Walks to the end of the log. Changes nothing; fails if the log is damaged there.
+pub(super) fn survey(segments: &Arc<Segments>, verify: Verify) -> Result<Survey, LogError> {
+    let last = segments.layout().last();
     let mut walk = begin(segments, last, verify)?;
     let wanted = match verify {
         Verify::Since(mark) => Some(mark),
@@ -50,6 +50,10 @@ pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Res
                     doubtful = stop.offset;
                 }
             }
+            record::Kind::Merged { sequences } => {
+                records += u64::from(sequences);
+                doubtful = stop.offset;
+            }
             record::Kind::Void { sequences } => {
                 voided += u64::from(sequences);
                 doubtful = stop.offset;
@@ -64,7 +68,7 @@ pub(super) fn survey(segments: &Arc<Segments>, last: u32, verify: Verify) -> Res
     if let (false, Some(wanted)) = (seen, wanted) {
         return Err(LogError::NoSuchMark { wanted, end });
     }
-    Ok(Survey { end, previous: walk.previous(), records, voided, last, doubtful })
+    Ok(Survey { end, previous: walk.previous(), records, voided, doubtful })
 }
 
 /// Makes the log what the survey says it is: durable up to its end, and zeros from there on.
@@ -77,12 +81,13 @@ pub(super) fn settle(segments: &Segments, survey: &Survey) -> Result<Option<Torn
     // written once more before the sync that is to make them durable.
     rewrite(&end, survey.doubtful, offset)?;
     end.file.sync().map_err(failed("cannot sync", &end.path))?;
-    for number in segment + 1..=survey.last {
-        let later = segments.get(number)?;
+    let mut next = segments.after(&end.name)?;
+    while let Some(later) = next {
         let (cleared, missing) = clear(&later, segment::HEADER_BYTES)?;
         later.file.sync().map_err(failed("cannot sync", &later.path))?;
         bytes += cleared;
         missing_bytes += missing;
+        next = segments.after(&later.name)?;
     }
     segment::sync_dir(&*segments.files, &segments.dir)?;
     let torn = Torn { file: end.path.clone(), offset: u64::from(offset), bytes, missing_bytes };
@@ -94,21 +99,33 @@ pub(super) fn settle(segments: &Segments, survey: &Survey) -> Result<Option<Torn
 fn begin(segments: &Arc<Segments>, last: u32, verify: Verify) -> Result<Walk, LogError> {
     // The last segment's first record proves itself only by continuing the segment before; a mark needs no such
     // proof, being compared with what the walk comes by.
+    let layout = segments.layout();
     let (from, mut before) = match verify {
-        Verify::Everything => (1, 0),
-        Verify::Since(mark) => (mark.position.segment.min(last), 0),
-        Verify::LastSegment => (last, 1),
+        Verify::Everything => (0, 0),
+        Verify::Since(mark) => (place_of(mark, &layout)?, 0),
+        Verify::LastSegment => (layout.names().len() - 1, 1),
     };
-    for number in (2..=from).rev() {
-        let segment = segments.get(number)?;
+    for name in layout.names()[..=from].iter().skip(1).rev() {
+        let segment = segments.get(name.number)?;
         let is_good = matches!(Window::exact().find(&segment, segment::HEADER_BYTES)?, Found::Good { .. });
         if is_good && before == 0 {
-            let first = Position { segment: number, offset: segment::HEADER_BYTES };
+            let first = Position { segment: name.number, offset: segment::HEADER_BYTES };
             return Walk::new(Arc::clone(segments), first, last, None, None);
         }
         before -= u32::from(is_good);
     }
     Walk::from_start(Arc::clone(segments), last)
+}
+
+/// Which of the files, in order, holds the mark; the last one where the mark lies beyond.
+fn place_of(mark: Mark, layout: &Layout) -> Result<usize, LogError> {
+    let number = mark.position.segment;
+    let found = layout.names().iter().position(|name| name.number == number);
+    match found {
+        Some(at) => Ok(at),
+        None if number < COMPACTED && number > layout.last() => Ok(layout.names().len() - 1),
+        None => Err(LogError::Compacted { wanted: mark }),
+    }
 }
 
 /// Writes bytes of a segment again as they are.

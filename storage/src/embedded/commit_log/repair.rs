@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::damage;
+use super::layout::{Layout, Name};
 use super::lock::lock;
 use super::mend::{self, Gap};
 use super::open::check_headers;
@@ -47,11 +48,11 @@ pub fn repair(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Vec<Rep
     while let Some(repaired) = mend_headers(files, dir)? {
         done.push(repaired);
     }
-    let last = segment::count(&**files, dir)?;
-    if last == 0 {
+    let layout = Layout::read(&**files, dir)?;
+    if layout.names().is_empty() {
         return Ok(done);
     }
-    check_headers(&Segments::new(Arc::clone(files), dir), last, None)?;
+    check_headers(&Segments::new(Arc::clone(files), dir, layout), None)?;
     while let Some(repaired) = mend_records(files, dir, how)? {
         done.push(repaired);
     }
@@ -60,7 +61,7 @@ pub fn repair(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Vec<Rep
 
 /// Mends the first segment that is missing or has a bad header, if there is one.
 fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, LogError> {
-    let last = match segment::count(&**files, dir) {
+    let layout = match Layout::read(&**files, dir) {
         Err(LogError::MissingSegment { file }) => {
             let what = "the whole segment, which is missing,".into();
             let damage = Damage { file, offset: 0, what, next: None, next_sequence: 0 };
@@ -68,7 +69,7 @@ fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, 
         }
         other => other?,
     };
-    let damage = (1..=last).find_map(|number| match Segment::open(&**files, dir, number) {
+    let damage = layout.names().iter().find_map(|name| match Segment::open(&**files, dir, *name) {
         Err(LogError::Damaged(damage)) => Some(Ok(*damage)),
         Err(other) => Some(Err(other)),
         Ok(_) => None,
@@ -82,7 +83,10 @@ fn mend_headers(files: &Arc<dyn Files>, dir: &Path) -> Result<Option<Repaired>, 
     replace(files, dir, damage, vec![kept]).map(Some)
 }
 
-/// Puts an empty segment where one is missing.
+/// Bytes of a segment that is put where one is missing: enough for a void, which is all that becomes of it.
+const STAND_IN_BYTES: u32 = 2 * segment::HEADER_BYTES;
+
+/// Puts an empty segment where one is missing; several where a compacted one is.
 fn replace(
     files: &Arc<dyn Files>,
     dir: &Path,
@@ -92,19 +96,22 @@ fn replace(
     let names = files.list(dir).map_err(segment::failed("cannot list", dir))?;
     let good = names
         .iter()
-        .filter_map(|name| segment::number(name))
-        .find_map(|number| Segment::open(&**files, dir, number).ok());
-    let number = damage.file.file_name().and_then(|name| segment::number(name.to_str()?));
-    let (Some(good), Some(number)) = (good, number) else { return Err(damage.into()) };
-    Segment::make(&**files, dir, number, good.bytes, good.store_id)?;
+        .filter_map(|name| Name::parse(name))
+        .find_map(|name| Segment::open(&**files, dir, name).ok());
+    let missing = damage.file.file_name().and_then(|name| Name::parse(name.to_str()?));
+    let (Some(good), Some(missing)) = (good, missing) else { return Err(damage.into()) };
+    for number in missing.first..=missing.last {
+        Segment::make(&**files, dir, number, STAND_IN_BYTES, good.store_id)?;
+    }
     Ok(Repaired { damage, lost: None, kept })
 }
 
 /// Mends the first damage among the records, if there is any.
 fn mend_records(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Option<Repaired>, LogError> {
-    let last = segment::count(&**files, dir)?;
-    let segments = Arc::new(Segments::new(Arc::clone(files), dir));
-    let found = match recovery::survey(&segments, last, Verify::Everything) {
+    let layout = Layout::read(&**files, dir)?;
+    let last = layout.last();
+    let segments = Arc::new(Segments::new(Arc::clone(files), dir, layout));
+    let found = match recovery::survey(&segments, Verify::Everything) {
         Ok(_) => return Ok(None),
         Err(LogError::Damaged(found)) => *found,
         Err(other) => return Err(other),
@@ -114,12 +121,12 @@ fn mend_records(files: &Arc<dyn Files>, dir: &Path, how: Repair) -> Result<Optio
     let missing = walk.mark().sequence;
     let (segment, offset, _) = damage::locate(&segments, &mut walk, last)?;
     if how == Repair::Cut {
-        let kept = mend::cut(&segments, &segment, offset, last)?;
+        let kept = mend::cut(&segments, &segment, offset, missing, walk.previous())?;
         return Ok(Some(Repaired { damage: found, lost: None, kept }));
     }
     let next = damage::witness(&segments, &walk, last, |header| header.sequence > missing)?;
     let Some((next, header)) = next else { return Err(found.into()) };
-    let gap = Gap { segment: segment.number, offset, missing, previous: walk.previous(), next, header };
+    let gap = Gap { segment: segment.number(), offset, missing, previous: walk.previous(), next, header };
     let Some(kept) = mend::void(&segments, &gap)? else { return Err(found.into()) };
     Ok(Some(Repaired { damage: found, lost: Some(header.sequence - missing), kept }))
 }

@@ -17,7 +17,7 @@ const CHUNK: usize = 256 << 10;
 pub(super) struct Walk {
     segments: Arc<Segments>,
     segment: Arc<Segment>,
-    /// The last segment that there is.
+    /// The last segment that is walked.
     last: u32,
     /// Where the next record's header is expected.
     offset: u32,
@@ -74,7 +74,8 @@ impl Walk {
 
     /// A walk from the log's first record on.
     pub fn from_start(segments: Arc<Segments>, last: u32) -> Result<Self, LogError> {
-        let first = Position { segment: 1, offset: segment::HEADER_BYTES };
+        let number = segments.layout().names().first().map_or(1, |first| first.number);
+        let first = Position { segment: number, offset: segment::HEADER_BYTES };
         Self::new(segments, first, last, Some(1), Some(0))
     }
 
@@ -83,21 +84,30 @@ impl Walk {
         if let Some(stop) = self.accept(self.offset)? {
             return Ok(Some(stop));
         }
-        if self.segment.number >= self.last {
+        if self.segment.name.last >= self.last || self.is_inside() {
             return Ok(None);
         }
-        let next = self.segments.get(self.segment.number + 1)?;
-        let here = std::mem::replace(&mut self.segment, next);
+        let Some(next) = self.segments.after(&self.segment.name)? else { return Ok(None) };
+        let here = (std::mem::replace(&mut self.segment, next), self.previous);
+        // The record after a compacted segment names one that it stands for; after a void, anything.
+        self.previous =
+            self.previous.map(|previous| here.0.stretch.map_or(previous, |stretch| stretch.after));
         let stop = self.accept(segment::HEADER_BYTES)?;
         if stop.is_none() {
-            self.segment = here;
+            (self.segment, self.previous) = here;
         }
         Ok(stop)
     }
 
+    /// Whether the walk stands inside a compacted segment, which was whole when it got its name.
+    pub fn is_inside(&self) -> bool {
+        self.segment.stretch.is_some_and(|stretch| self.sequence.is_none_or(|at| at < stretch.next_sequence))
+    }
+
     /// The place where the walk stands. The sequence number is 0 while it is unknown.
     pub fn mark(&self) -> Mark {
-        let position = Position { segment: self.segment.number, offset: self.offset + record::HEADER_BYTES };
+        let position =
+            Position { segment: self.segment.number(), offset: self.offset + record::HEADER_BYTES };
         Mark { position, sequence: self.sequence.unwrap_or(0) }
     }
 
@@ -141,7 +151,7 @@ impl Walk {
         self.previous = header.is_record().then_some(check);
         // It was found inside the segment, whose size is a u32.
         self.offset = offset + header.stride() as u32;
-        Ok(Some(Stop { header, segment: self.segment.number, offset, payload }))
+        Ok(Some(Stop { header, segment: self.segment.number(), offset, payload }))
     }
 }
 
@@ -194,12 +204,13 @@ impl Window {
     pub fn load(&mut self, segment: &Segment, offset: u32, wanted: usize) -> Result<Range<usize>, LogError> {
         let offset = u64::from(offset);
         let end = self.start + self.bytes.len() as u64;
-        let inside = self.segment == segment.number && self.start <= offset && offset + wanted as u64 <= end;
+        let inside =
+            self.segment == segment.number() && self.start <= offset && offset + wanted as u64 <= end;
         if !inside {
             let room = u64::from(segment.bytes).saturating_sub(offset) as usize;
             self.bytes.resize(wanted.max(self.chunk.min(room)), 0);
             self.start = offset;
-            self.segment = segment.number;
+            self.segment = segment.number();
             let read = read_full_at(&*segment.file, &mut self.bytes, offset);
             let read =
                 read.inspect_err(|_| self.segment = 0).map_err(failed("cannot read", &segment.path))?;

@@ -43,7 +43,7 @@ fn a_torn_file_on_disk_is_cut_and_a_damaged_one_refused_and_repaired() {
     let records: Vec<_> = reader.scan(Mark::START).map(Result::unwrap).collect();
     drop(log);
     let last = records.last().unwrap();
-    let path = temp.path().join(segment::name(last.position.segment));
+    let path = temp.path().join(layout::Name::plain(last.position.segment).file());
     let end = u64::from(last.position.offset) + last.payload.len() as u64;
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(end - 1).unwrap();
     let (log, reader, recovered) = open_at(temp.path()).unwrap();
@@ -51,7 +51,7 @@ fn a_torn_file_on_disk_is_cut_and_a_damaged_one_refused_and_repaired() {
     assert_holds(&reader, 19);
     drop(log);
 
-    let path = temp.path().join(segment::name(1));
+    let path = temp.path().join(layout::Name::plain(1).file());
     let mut bytes = std::fs::read(&path).unwrap();
     let second = records[1].position.offset as usize;
     bytes[second] ^= 1;
@@ -68,6 +68,6 @@ fn a_torn_file_on_disk_is_cut_and_a_damaged_one_refused_and_repaired() {
 fn a_new_segment_is_as_long_as_it_is_to_become() {
     let temp = tempfile::tempdir().unwrap();
     let _open = open_at(temp.path()).unwrap();
-    let length = std::fs::metadata(temp.path().join(segment::name(1))).unwrap().len();
+    let length = std::fs::metadata(temp.path().join(layout::Name::plain(1).file())).unwrap().len();
     assert_eq!(length, u64::from(options().segment_bytes));
 }

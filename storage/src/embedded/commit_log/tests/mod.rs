@@ -1,5 +1,7 @@
 //! The promises of the commit log, held against a disk that tears, loses, fails and lies.
 
+mod compacted_damage;
+mod compactions;
 mod crashes;
 mod cuts;
 mod disk;
@@ -10,7 +12,7 @@ mod repairs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{CommitLog, LogError, LogReader, Mark, Options, Prepare, Recovered, Verify, segment};
+use super::{CommitLog, LogError, LogReader, Mark, Options, Prepare, Recovered, Verify, layout, segment};
 use crate::embedded::files::{Files, SimFiles};
 
 /// Room for records in the small segments of these tests, in bytes.
@@ -21,7 +23,7 @@ fn dir() -> &'static Path {
 }
 
 fn file(number: u32) -> PathBuf {
-    dir().join(segment::name(number))
+    dir().join(layout::Name::plain(number).file())
 }
 
 fn options() -> Options {
