@@ -121,24 +121,28 @@ impl Model {
     /// Why the message of a pair would be refused by whichever step.
     pub fn refuses_pair(&self, content: &Bytes) -> Option<AppendError> {
         let parsed = Content::parse(content).ok()?;
-        let people = [Some(parsed.sender), parsed.to].map(|name| UserId::new(name?).ok());
-        let [Some(sender), Some(recipient)] = people else { return Some(AppendError::UnknownRecipient) };
-        let known = [&sender, &recipient].map(|user| {
-            let log = self.logs.get(&LogName::inbox(user));
-            log.and_then(|log| self.known(log, &parsed))
-        });
-        let mut seen = known.iter().flatten().peekable();
-        if seen.peek().is_none() {
+        let Some([sender, recipient]) = people(&parsed) else { return Some(AppendError::UnknownRecipient) };
+        let known = self.known_halves(&parsed, [&sender, &recipient]);
+        if known == [None, None] {
             let unknown = sender != recipient && !self.accounts.contains(&recipient);
             return unknown.then_some(AppendError::UnknownRecipient);
         }
-        seen.any(|seen| seen.fingerprint != parsed.fingerprint()).then_some(AppendError::IdReused)
+        let reused = known.iter().flatten().any(|fingerprint| *fingerprint != parsed.fingerprint());
+        reused.then_some(AppendError::IdReused)
     }
 
-    /// Makes the account of whoever sends this, if there is none.
+    /// Makes the account of whoever sends this, if there is none and it is no repeat.
     pub fn make_account_of(&mut self, content: &Bytes) {
-        let sender = Content::parse(content).ok().and_then(|content| UserId::new(content.sender).ok());
-        self.accounts.extend(sender);
+        let Ok(parsed) = Content::parse(content) else { return };
+        let Some([sender, recipient]) = people(&parsed) else { return };
+        if self.known_halves(&parsed, [&sender, &recipient]).contains(&None) {
+            self.accounts.insert(sender);
+        }
+    }
+
+    /// The fingerprint of what each of these inboxes knows under the message's id.
+    fn known_halves(&self, content: &Content<'_>, users: [&UserId; 2]) -> [Option<u128>; 2] {
+        users.map(|user| Some(self.known(self.logs.get(&LogName::inbox(user))?, content)?.fingerprint))
     }
 
     fn known(&self, log: &Log, content: &Content<'_>) -> Option<Seen> {
@@ -361,6 +365,11 @@ impl Model {
         }
         Ok(())
     }
+}
+
+/// Sender and recipient of a p2p message.
+fn people(content: &Content<'_>) -> Option<[UserId; 2]> {
+    Some([UserId::new(content.sender).ok()?, UserId::new(content.to?).ok()?])
 }
 
 impl Log {
