@@ -45,7 +45,18 @@ async fn a_later_login_of_a_device_replaces_the_earlier_one_here_and_elsewhere()
 
 #[tokio::test]
 async fn of_many_logins_of_one_device_at_once_one_stays() {
-    let mesh = Mesh::builder().start().await;
+    one_of_many_stays(&Mesh::builder().start().await).await;
+}
+
+#[tokio::test]
+async fn of_many_logins_of_one_device_in_one_millisecond_without_a_manager_one_stays() {
+    let mesh = Mesh::builder().build();
+    mesh.parts().filter(|part| part.role() != Role::Manager).for_each(|part| mesh.spawn(part));
+    mesh.settled().await;
+    one_of_many_stays(&mesh).await;
+}
+
+async fn one_of_many_stays(mesh: &Mesh) {
     let mut racers = tokio::task::JoinSet::new();
     for n in 0..12 {
         let address = mesh.msg_server_addr(n % 2);

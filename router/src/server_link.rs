@@ -91,7 +91,8 @@ impl ServerLink {
         }
         let Some(user) = LogName::new(change.log).ok().and_then(|log| log.user()) else { return };
         let device = change.device.and_then(|device| DeviceId::new(device).ok());
-        let frame = notice(&Notice::SessionBegan { user, device, stamp: change.stamp });
+        let at = self.address.to_string();
+        let frame = notice(&Notice::SessionBegan { user, device, stamp: change.stamp, at });
         self.exchange.send(&frame, &self.recipients, turn);
     }
 

@@ -228,11 +228,12 @@ async fn that_access_ended_is_told_to_every_other_msg_server_whoever_is_online_t
 async fn a_login_is_told_to_where_the_user_is_online_already() {
     let (a, b) = two_servers().await;
     let router = Router::start(&[&a, &b], None).await;
+    let at = b.addr.to_string();
     let mut a = linked(&a, &[session(0, "u/amy", 10)]).await;
     let mut b = linked(&b, &[]).await;
     b.send(session(1, "u/amy", 11)).await;
     let device = Some("phone".parse().unwrap());
-    let began = Notice::SessionBegan { user: user("amy"), device, stamp: 11 };
+    let began = Notice::SessionBegan { user: user("amy"), device, stamp: 11, at: at.clone() };
     assert_eq!(news(&next(&mut a).await), began);
     let old = Change {
         number: 2,
@@ -243,7 +244,7 @@ async fn a_login_is_told_to_where_the_user_is_online_already() {
         stamp: 12,
     };
     b.send(Frame::Change(old)).await;
-    let began = Notice::SessionBegan { user: user("amy"), device: None, stamp: 12 };
+    let began = Notice::SessionBegan { user: user("amy"), device: None, stamp: 12, at };
     assert_eq!(news(&next(&mut a).await), began);
     router.drained().await;
 }

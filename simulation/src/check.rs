@@ -12,6 +12,7 @@ use storage::{ReadRange, Store};
 use crate::ledger::{Attempt, Outcome, Sent};
 use crate::message::id_of;
 use crate::role::client::Progress;
+use crate::shape::Person;
 use crate::world::World;
 
 /// A log as it is in the store.
@@ -48,6 +49,17 @@ pub fn late(world: &World) -> Vec<String> {
         }
     }
     late
+}
+
+/// Devices with more than one session, now that everybody has heard of everybody's login.
+pub fn doubled(world: &World) -> Vec<String> {
+    let mut attached = BTreeMap::new();
+    for client in world.clients.iter().filter(|client| client.is_attached()) {
+        let Person { user, device, .. } = client.person();
+        *attached.entry((user, device)).or_insert(0) += 1;
+    }
+    let doubled = attached.into_iter().filter(|(_, sessions)| *sessions > 1);
+    doubled.map(|((user, device), sessions)| format!("{user} has {sessions} sessions on {device}")).collect()
 }
 
 /// Every broken promise but lateness.

@@ -83,6 +83,7 @@ fn finish(mut world: World) -> Outcome {
     // Where there is no router, or nobody is left to publish something, the slow question alone is promised to help.
     let prompt = world.shape.ending == Ending::Healed && world.shape.routers > 0 && !world.orphans;
     if prompt {
+        broken.extend(check::doubled(&world));
         broken.extend(late.into_iter().map(|late| format!("before the slow question, {late}")));
     }
     world.ask_slowly();

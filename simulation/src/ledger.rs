@@ -5,13 +5,15 @@ use std::time::Duration;
 
 use mesh::link::LinkId;
 use protocol::event::Stored;
-use protocol::ids::{LogName, Version};
+use protocol::ids::{DeviceId, LogName, UserId, Version};
 
 /// Everything that was said, and every promise that was seen broken on the way.
 #[derive(Debug, Default)]
 pub struct Ledger {
     messages: BTreeMap<String, Sent>,
     attempts: u64,
+    /// When which device's login came to a msg_server, by connection.
+    logins: BTreeMap<LinkId, (Duration, UserId, DeviceId)>,
     broken: Vec<String>,
 }
 
@@ -77,6 +79,21 @@ impl Ledger {
         match open {
             Some(attempt) => (attempt.outcome, attempt.answered_at) = (Some(outcome), now),
             None => self.broken(|| format!("{id} was answered more often than it was sent")),
+        }
+    }
+
+    /// A login has come to a msg_server.
+    pub fn login_came(&mut self, connection: LinkId, user: &UserId, device: &DeviceId, now: Duration) {
+        self.logins.insert(connection, (now, user.clone(), device.clone()));
+    }
+
+    /// A client is told that its connection was replaced by a later login of its device: that there has to be.
+    pub fn replaced(&mut self, client: impl std::fmt::Display, connection: LinkId) {
+        let Some((came, user, device)) = self.logins.get(&connection) else { return };
+        let later =
+            |login: &(Duration, UserId, DeviceId)| login.0 > *came && login.1 == *user && login.2 == *device;
+        if !self.logins.values().any(later) {
+            self.broken(|| format!("{client} is replaced by a login that came earlier"));
         }
     }
 

@@ -5,6 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use protocol::channel::Channel;
+use protocol::code::DisconnectCode;
 use protocol::content::{Content, Entry};
 use protocol::event::Stored;
 use protocol::ids::{DeviceId, LogName, UserId, Version};
@@ -91,6 +92,8 @@ pub enum Event {
     },
     /// An entry is pushed.
     Push(LogName, Entry),
+    /// The session is ended: a `DISCONNECT`.
+    Ended(DisconnectCode),
     /// Retention took what is after the first and not after the second.
     Gap(LogName, Version, Version),
 }
@@ -167,6 +170,7 @@ impl fmt::Display for Event {
             Self::Acked { seq, log, version } => write!(f, "#{seq} is {log} version {version}"),
             Self::Refused { seq, stored } => write!(f, "#{seq} is refused, stored: {stored:?}"),
             Self::Push(log, entry) => write!(f, "{log} version {}: {}", entry.version, id_of(&entry.content)),
+            Self::Ended(code) => write!(f, "the session is ended: {}", code.meaning()),
             Self::Gap(log, after, upto) => write!(f, "{log}: gone after {after}, up to {upto}"),
         }
     }

@@ -34,11 +34,13 @@ pub enum Planted {
     PairsLeftHalf,
     /// A session gets its own messages pushed as well.
     OwnPushed,
+    /// A login counts as made when a manager answered it.
+    LoginsOfTheirAnswers,
 }
 
 impl Planted {
     /// All bugs.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::LiveUnconfirmed,
         Self::ConfirmedBeforeApplied,
         Self::RoutersBackUnnoticed,
@@ -53,5 +55,6 @@ impl Planted {
         Self::RefusalsBelieved,
         Self::PairsLeftHalf,
         Self::OwnPushed,
+        Self::LoginsOfTheirAnswers,
     ];
 }

@@ -44,7 +44,7 @@ pub struct Shape {
 pub struct Person {
     /// Who.
     pub user: UserId,
-    /// On which device; no two clients of a user share one.
+    /// On which device; where another client of the user has the same one, they replace each other.
     pub device: DeviceId,
     /// Whether it sends again what was not answered; others leave it at that.
     pub resends: bool,
@@ -125,9 +125,10 @@ fn people(dice: &mut Dice, users: &[UserId]) -> Result<Vec<Person>, NameError> {
     let extra = dice.below(3);
     let all = users.iter().cycle().take(users.len() + extra).enumerate();
     all.map(|(number, user)| {
+        let device = if dice.percent(20) { number % users.len() } else { number };
         Ok(Person {
             user: user.clone(),
-            device: DeviceId::new(&format!("device{number}"))?,
+            device: DeviceId::new(&format!("device{device}"))?,
             resends: dice.percent(75),
             from_start: dice.percent(50),
         })

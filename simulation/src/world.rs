@@ -9,7 +9,7 @@ use storage::{ReadRange, Store};
 
 use crate::event::Event;
 use crate::ledger::Ledger;
-use crate::message::Target;
+use crate::message::{Message, Request, Target};
 use crate::net::Net;
 use crate::node::Node;
 use crate::planted::Planted;
@@ -149,6 +149,9 @@ impl World {
             let Some((link, message)) = self.net.take(from, to) else { return };
             match to {
                 Node::MsgServer(number) => {
+                    if let Message::Request(Request::Login { user, device }) = &message {
+                        self.ledger.login_came(link, user, device, self.net.now());
+                    }
                     if let Some(Some(msg_server)) = self.msg_servers.get_mut(usize::from(number)) {
                         msg_server.received(link, message, &mut self.net);
                         self.end_connections(number);

@@ -89,6 +89,11 @@ fn pushing_what_was_acknowledged() {
 }
 
 #[test]
+fn counting_logins_from_their_answers() {
+    is_found(Planted::LoginsOfTheirAnswers, "by a login that came earlier");
+}
+
+#[test]
 fn a_history_is_decided_by_its_seed() {
     for seed in 1..50 {
         let (history, first) = random(seed, Planted::Nothing).unwrap();

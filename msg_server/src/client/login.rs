@@ -2,11 +2,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use mesh::connection::Close;
 use mesh::outbox::Turn;
-use mesh::report;
 use protocol::access::Scopes;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
@@ -14,8 +13,10 @@ use protocol::event;
 use protocol::ids::{DeviceId, LogName, UserId, Version};
 use protocol::link::request::Request as Ask;
 use protocol::link::request::{LogState, Reply};
+use tokio::time::Instant;
 
 use super::commands::Request;
+use super::seniority::{self, Witness};
 use super::session::{HoldsNext, Session, Who};
 use crate::follow::feed::From;
 use crate::server::Server;
@@ -61,14 +62,14 @@ pub(super) fn log_in(
     if &*packet.cmd_name == name::SEND_CLIENT_ID_FOR_TOPIC {
         session.state().serves_topics = true;
     }
-    let (server, session, seq) = (Arc::clone(server), Arc::clone(session), packet.seq);
+    let (server, session, seq, came) = (Arc::clone(server), Arc::clone(session), packet.seq, Came::now());
     let task = server.shutdown.clone();
     // What comes next may rest on what the login finds: RESUME on the logs, the first message on the account.
     let held = session.holds_next();
     if session.is_newer() {
-        task.spawn(server.admit_newer(session, seq, held));
+        task.spawn(server.admit_newer(session, seq, came, held));
     } else {
-        task.spawn(server.admit_old(session, held));
+        task.spawn(server.admit_old(session, came, held));
     }
     Ok(())
 }
@@ -84,6 +85,27 @@ fn who(session: &Session, packet: &Packet<'_>) -> Result<Who, String> {
     Ok(Who { inbox: LogName::inbox(&user), user, device, scopes: Scopes::ALL })
 }
 
+/// When a login came.
+#[derive(Clone, Copy)]
+struct Came {
+    /// By this machine's clock, in microseconds since 1970.
+    wall: u64,
+    at: Instant,
+}
+
+impl Came {
+    fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { wall: since.as_micros() as u64, at: Instant::now() }
+    }
+
+    /// The login's stamp, now that the owner has answered what was asked then.
+    fn stamp(self, told: u64, asked: Instant) -> u64 {
+        let (asked_after, answered_after) = (asked.duration_since(self.at), self.at.elapsed());
+        seniority::stamp(self.wall, Some(Witness { stamp: told, asked_after, answered_after }))
+    }
+}
+
 /// What a manager told at a login.
 struct Told {
     logs: Vec<LogState>,
@@ -92,12 +114,18 @@ struct Told {
 }
 
 impl Server {
-    async fn admit_newer(self: Arc<Self>, session: Arc<Session>, seq: Option<u64>, held: HoldsNext) {
-        let told = self.login(&session, MANAGER_WITHIN).await;
+    async fn admit_newer(
+        self: Arc<Self>,
+        session: Arc<Session>,
+        seq: Option<u64>,
+        came: Came,
+        held: HoldsNext,
+    ) {
+        let told = self.login(&session, came).await;
         let mut turn = Turn::default();
         let late = match told {
             Ok(told) => {
-                self.enter(&session, told.as_ref(), &mut turn);
+                self.enter(&session, told.as_ref().map_or(came.wall, |told| told.stamp), &mut turn);
                 let json = told.as_ref().map(|told| serde_json::to_string(&told.logs).unwrap_or_default());
                 if let Some(seq) = seq {
                     session.push(login_ok(seq, json.as_deref().unwrap_or("null")), &mut turn);
@@ -114,20 +142,21 @@ impl Server {
         turn.flush().await;
         drop(held);
         if late {
-            self.admit_late(session).await;
+            self.admit_late(session, came).await;
         }
     }
 
     /// A manager came after the login was answered: what was asked for meanwhile is done now.
-    async fn admit_late(self: Arc<Self>, session: Arc<Session>) {
+    async fn admit_late(self: Arc<Self>, session: Arc<Session>, came: Came) {
         loop {
             // Whoever is gone is not waited for: the socket is closed when nobody holds the session any more.
             tokio::select! {
                 () = session.ended() => return,
                 () = self.managers.available() => {}
             }
-            if let Ok(Some(told)) = self.login(&session, MANAGER_WITHIN).await {
+            if let Ok(Some(told)) = self.login(&session, came).await {
                 let mut turn = Turn::default();
+                self.date(&session, told.stamp, &mut turn);
                 self.open_logs(&session, Some(&told), &mut turn);
                 if session.state().resumed.is_some() {
                     self.resume_known(&session, &mut turn);
@@ -144,12 +173,12 @@ impl Server {
     }
 
     /// An old session: its inbox is read from the delivered mark on, unless it turns out to serve topics.
-    async fn admit_old(self: Arc<Self>, session: Arc<Session>, held: HoldsNext) {
+    async fn admit_old(self: Arc<Self>, session: Arc<Session>, came: Came, held: HoldsNext) {
         let mut turn = Turn::default();
         let told = loop {
-            match self.login(&session, MANAGER_WITHIN).await {
+            match self.login(&session, came).await {
                 Ok(Some(told)) => break told,
-                Ok(None) if !session.state().announced => self.enter(&session, None, &mut turn),
+                Ok(None) if !session.state().announced => self.enter(&session, came.wall, &mut turn),
                 Ok(None) => {}
                 Err(_) => return session.end(DisconnectCode::Unanswered),
             }
@@ -159,9 +188,7 @@ impl Server {
             }
             tokio::time::sleep(LOGIN_AGAIN).await;
         };
-        if !session.state().announced {
-            self.enter(&session, Some(&told), &mut turn);
-        }
+        self.date(&session, told.stamp, &mut turn);
         self.see_memberships(&session, &told);
         turn.flush().await;
         drop(held);
@@ -179,12 +206,14 @@ impl Server {
     }
 
     /// Asks a manager for the user's logs; `None` if there is no manager in time.
-    async fn login(&self, session: &Session, within: Duration) -> Result<Option<Told>, (ErrorCode, String)> {
+    async fn login(&self, session: &Session, came: Came) -> Result<Option<Told>, (ErrorCode, String)> {
         let Some(who) = session.who() else { return Ok(None) };
         let ask = Ask::Login { user: who.user.clone(), device: who.device.clone() };
-        match self.managers.ask_within(within, &who.inbox, &ask).await {
-            Ok(Reply::LoggedIn { stamp, logs, revision, .. }) => Ok(Some(Told { logs, stamp, revision })),
-            Ok(Reply::Refused { code, message }) => match ErrorCode::from_number(code) {
+        match self.managers.ask_noting(MANAGER_WITHIN, &who.inbox, &ask).await {
+            Ok((Reply::LoggedIn { stamp, logs, revision, .. }, asked)) => {
+                Ok(Some(Told { logs, stamp: came.stamp(stamp, asked), revision }))
+            }
+            Ok((Reply::Refused { code, message }, _)) => match ErrorCode::from_number(code) {
                 Some(code) if code.retry().is_none() => Err((code, message)),
                 _ => Ok(None),
             },
@@ -193,8 +222,8 @@ impl Server {
     }
 
     /// The session is one of this msg_server's from now on; of one device's sessions the latest stays.
-    fn enter(self: &Arc<Self>, session: &Arc<Session>, told: Option<&Told>, turn: &mut Turn) {
-        session.set_stamp(told.map_or_else(|| report::now() * 1000, |told| told.stamp));
+    fn enter(self: &Arc<Self>, session: &Arc<Session>, stamp: u64, turn: &mut Turn) {
+        session.set_stamp(stamp);
         {
             let mut state = session.state();
             if state.ended {
@@ -211,6 +240,14 @@ impl Server {
         }
         if self.shutdown.is_draining() {
             self.send_away(session);
+        }
+    }
+
+    /// When its login was made is known: news, unless it was announced with that.
+    fn date(self: &Arc<Self>, session: &Arc<Session>, stamp: u64, turn: &mut Turn) {
+        let announced = session.state().announced;
+        if !announced || session.stamp() != stamp {
+            self.enter(session, stamp, turn);
         }
     }
 

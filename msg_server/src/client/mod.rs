@@ -7,6 +7,7 @@ pub(crate) mod marks;
 mod people;
 mod reading;
 mod sending;
+pub mod seniority;
 pub(crate) mod session;
 pub(crate) mod sessions;
 mod topics;

@@ -15,6 +15,7 @@ use protocol::ids::{DeviceId, LogName, UserId};
 use protocol::link::request::LogState;
 use tokio::sync::Notify;
 
+use super::seniority::Rank;
 use crate::follow::followed::FollowedLog;
 use crate::server::{Server, count};
 
@@ -34,7 +35,7 @@ pub struct Session {
     newer: AtomicBool,
     heard: AtomicU32,
     who: OnceLock<Who>,
-    /// The number of the login, greater than that of any earlier login of the user.
+    /// When it logged in, as [`seniority::stamp`](super::seniority::stamp) tells.
     stamp: AtomicU64,
     /// Bytes of appends that are not answered.
     unanswered: AtomicUsize,
@@ -145,6 +146,16 @@ impl Session {
 
     pub(crate) fn stamp(&self) -> u64 {
         self.stamp.load(Ordering::Relaxed)
+    }
+
+    /// Its login's place among those of its device.
+    pub(crate) fn rank(&self) -> Rank<'_> {
+        Rank { stamp: self.stamp(), at: self.server.address(), session: self.id }
+    }
+
+    /// Whether it is a newer session of this device.
+    pub(crate) fn is_on(&self, device: &DeviceId) -> bool {
+        self.who().is_some_and(|who| who.device.as_ref() == Some(device))
     }
 
     pub(crate) fn set_stamp(&self, stamp: u64) {

@@ -7,6 +7,7 @@ use parking_lot::Mutex;
 use protocol::ids::{DeviceId, UserId};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::seniority::Rank;
 use super::session::Session;
 
 const SHARDS: usize = 64;
@@ -29,36 +30,33 @@ impl Sessions {
         &self.shards[xxh3_64(user.as_bytes()) as usize % SHARDS]
     }
 
-    /// Adds a logged-in session. Of the sessions of one device the latest login stays: returns those that have to end,
-    /// which may be the new one. Old sessions never replace each other.
+    /// Adds a logged-in session; a second time only its place among the logins may have changed. Of the sessions of one device
+    /// the latest login stays: returns those that have to end, which may be the new one. Old sessions never replace each other.
     pub fn enter(&self, session: &Arc<Session>) -> Vec<Arc<Session>> {
         let Some(who) = session.who() else { return Vec::new() };
         let mut shard = self.shard(who.user.as_str()).lock();
         let sessions = shard.entry(who.user.clone()).or_default();
-        sessions.push(Arc::clone(session));
+        if !sessions.contains(session) {
+            sessions.push(Arc::clone(session));
+        }
         if who.device.is_none() {
             return Vec::new();
         }
-        outlived(sessions, who.device.as_ref(), session.stamp())
+        outlived(sessions, who.device.as_ref())
     }
 
-    /// A login of the device happened under this stamp, here or elsewhere: the sessions that it replaces.
-    pub fn replaced_by(&self, user: &UserId, device: &DeviceId, stamp: u64) -> Vec<Arc<Session>> {
+    /// The device logged in elsewhere: the sessions that are replaced by that.
+    pub fn replaced_by(&self, user: &UserId, device: &DeviceId, login: Rank<'_>) -> Vec<Arc<Session>> {
         let shard = self.shard(user.as_str()).lock();
-        let Some(sessions) = shard.get(user) else { return Vec::new() };
-        let earlier = |session: &&Arc<Session>| {
-            session.who().is_some_and(|who| who.device.as_ref() == Some(device)) && session.stamp() < stamp
-        };
-        sessions.iter().filter(earlier).cloned().collect()
+        let sessions = shard.get(user).into_iter().flatten();
+        sessions.filter(|session| session.is_on(device) && session.rank() < login).cloned().collect()
     }
 
-    /// The latest login of the device here, if it is later than `stamp`.
-    pub fn later_login(&self, user: &UserId, device: &DeviceId, stamp: u64) -> Option<u64> {
+    /// The stamp of the device's latest login here, if that is later than one elsewhere.
+    pub fn later_login(&self, user: &UserId, device: &DeviceId, login: Rank<'_>) -> Option<u64> {
         let shard = self.shard(user.as_str()).lock();
-        let of_device =
-            |session: &&Arc<Session>| session.who().is_some_and(|who| who.device.as_ref() == Some(device));
-        let latest = shard.get(user)?.iter().filter(of_device).map(|session| session.stamp()).max();
-        latest.filter(|latest| *latest > stamp)
+        let latest = shard.get(user)?.iter().filter(|session| session.is_on(device)).map(|s| s.rank()).max();
+        latest.filter(|latest| *latest > login).map(|latest| latest.stamp)
     }
 
     /// Takes a session out.
@@ -92,10 +90,9 @@ impl Sessions {
     }
 }
 
-/// Of one device's sessions, all but the one with the greatest stamp.
-fn outlived(sessions: &[Arc<Session>], device: Option<&DeviceId>, newest: u64) -> Vec<Arc<Session>> {
-    let of_device =
-        || sessions.iter().filter(|session| session.who().is_some_and(|who| who.device.as_ref() == device));
-    let newest = of_device().map(|session| session.stamp()).max().unwrap_or(newest);
-    of_device().filter(|session| session.stamp() < newest).cloned().collect()
+/// Of one device's sessions, all but the latest.
+fn outlived(sessions: &[Arc<Session>], device: Option<&DeviceId>) -> Vec<Arc<Session>> {
+    let of_device = || sessions.iter().filter(|session| device.is_some_and(|device| session.is_on(device)));
+    let latest = of_device().map(|session| session.rank()).max();
+    of_device().filter(|session| Some(session.rank()) < latest).cloned().collect()
 }

@@ -151,10 +151,11 @@ impl Channels {
         }
     }
 
-    /// Sends news to any one router; false if there is none.
+    /// Sends news to any one router; false if there is none. The last to link is the least likely to be dead without our knowing,
+    /// and of two links of one router the later serves.
     pub(crate) fn tell_router(&self, frame: Bytes, turn: &mut Turn) -> bool {
         let subscribers = self.subscribers.load();
-        let router = subscribers.iter().find(|subscriber| subscriber.is_router());
+        let router = subscribers.iter().rev().find(|subscriber| subscriber.is_router());
         if let Some(router) = router {
             router.push(frame, turn);
         }

@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::channels::Confirmed;
 use super::managers::Manager;
 use crate::client::access::EndedAccess;
+use crate::client::seniority::Rank;
 use crate::server::Server;
 
 /// A link whose other side has proved itself.
@@ -171,8 +172,9 @@ impl Server {
     fn noticed(self: &Arc<Self>, json: &[u8], turn: &mut Turn) {
         match serde_json::from_slice(json) {
             Ok(Notice::PeerChanged { .. }) => self.recheck_all(),
-            Ok(Notice::SessionBegan { user, device: Some(device), stamp }) => {
-                self.logged_in_elsewhere(user, device, stamp, turn);
+            Ok(Notice::SessionBegan { user, device: Some(device), stamp, at }) => {
+                let login = Rank { stamp, at: &at, session: 0 };
+                self.logged_in_elsewhere(user, device, login, turn);
             }
             Ok(Notice::MembershipChanged { user }) => self.refresh_memberships(user),
             Ok(Notice::Receipt { user, peer, id, mark }) => {
@@ -191,12 +193,13 @@ impl Server {
 
     /// Of one device's sessions in the mesh the latest login stays. Where that is ours, the other msg_server may not know: two
     /// logins at once may have passed each other on the way to the router.
-    fn logged_in_elsewhere(&self, user: UserId, device: DeviceId, stamp: u64, turn: &mut Turn) {
-        for session in self.sessions.replaced_by(&user, &device, stamp) {
+    fn logged_in_elsewhere(&self, user: UserId, device: DeviceId, login: Rank<'_>, turn: &mut Turn) {
+        for session in self.sessions.replaced_by(&user, &device, login) {
             session.end(DisconnectCode::Replaced);
         }
-        if let Some(stamp) = self.sessions.later_login(&user, &device, stamp) {
-            self.notify(&Notice::SessionBegan { user, device: Some(device), stamp }, turn);
+        if let Some(stamp) = self.sessions.later_login(&user, &device, login) {
+            let at = self.address().to_owned();
+            self.notify(&Notice::SessionBegan { user, device: Some(device), stamp, at }, turn);
         }
     }
 }

@@ -254,13 +254,27 @@ impl Managers {
         log: &LogName,
         request: &Request,
     ) -> Result<Reply, AskError> {
+        self.ask_noting(within, log, request).await.map(|(reply, _)| reply)
+    }
+
+    /// As [`Managers::ask_within`]; says as well when the question was asked that is answered.
+    ///
+    /// # Errors
+    /// [`AskError`] of the last attempt.
+    pub(crate) async fn ask_noting(
+        &self,
+        within: Duration,
+        log: &LogName,
+        request: &Request,
+    ) -> Result<(Reply, Instant), AskError> {
         let deadline = Instant::now() + within;
         let mut changed = self.changed.subscribe();
         loop {
             changed.mark_unchanged();
+            let asked_at = Instant::now();
             let asked = tokio::time::timeout_at(deadline, self.ask(log, request)).await;
             let error = match asked.unwrap_or(Err(AskError::TimedOut)) {
-                Ok(reply) => return Ok(reply),
+                Ok(reply) => return Ok((reply, asked_at)),
                 Err(error) => error,
             };
             if Instant::now() >= deadline {

@@ -34,7 +34,7 @@ pub struct SessionRow {
     pub inbox: LogName,
     /// The device; `None` for an old client.
     pub device: Option<String>,
-    /// The number of the login.
+    /// When it logged in.
     pub stamp: u64,
 }
 
@@ -162,10 +162,13 @@ impl<F: Clone> Roster<F> {
         confirmed
     }
 
-    /// A session begins, under a number that no other has.
+    /// A session begins, under a number that no other has; or more is known of one that has begun.
     pub fn session_begins(&mut self, session: u64, row: SessionRow, tell: &mut impl FnMut(LinkId, Bytes)) {
         self.publish(row.row(), Direction::Begin, tell);
-        self.sessions.insert(session, row);
+        // In this order: the user is online all the time.
+        if let Some(before) = self.sessions.insert(session, row) {
+            self.publish(before.row(), Direction::End, tell);
+        }
     }
 
     /// A session ends.

@@ -109,7 +109,7 @@ impl Mark {
 pub enum Reply {
     /// To `Login`.
     LoggedIn {
-        /// Greater than that of any earlier login of the user.
+        /// The manager's clock, in microseconds since 1970; greater than in any answer before.
         stamp: u64,
         /// The user's inbox first, then the logs of the topics.
         logs: Vec<LogState>,
@@ -231,8 +231,11 @@ pub enum Notice {
         user: UserId,
         /// On which device; `None`: an old client.
         device: Option<DeviceId>,
-        /// The login's number: an earlier login of the same device ends.
+        /// When it logged in: an earlier login of the same device ends.
         stamp: u64,
+        /// The address of the msg_server where it is: of two logins with one stamp, that of the greater address stays.
+        #[serde(default)]
+        at: String,
     },
     /// msg_server to router to msg_servers that follow the user's inbox: read the memberships again.
     MembershipChanged {

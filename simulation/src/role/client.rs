@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use mesh::link::LinkId;
+use protocol::code::DisconnectCode;
 use protocol::content::Entry;
 use protocol::event::Stored;
 use protocol::ids::{LogName, Version};
@@ -158,6 +159,13 @@ impl Client {
             return;
         }
         match event {
+            Event::Ended(code) => {
+                if code == DisconnectCode::Replaced {
+                    ledger.replaced(self.node, link);
+                }
+                self.wants_to_be_online = code.come_back();
+                self.ended(link, net);
+            }
             Event::LoggedIn(logs) => self.resume(link, logs.as_deref(), net),
             Event::Resumed { refused: true } => {
                 ledger.broken(|| format!("{} may not resume from where it is", self.node));

@@ -113,7 +113,9 @@ impl Router {
     fn tell_login(&self, link: LinkId, change: &Change<'_>, net: &mut Net) {
         let Some(user) = LogName::new(change.log).ok().and_then(|log| log.user()) else { return };
         let device = change.device.and_then(|device| DeviceId::new(device).ok());
-        let notice = Notice::SessionBegan { user, device, stamp: change.stamp };
+        let Some(linked) = self.standing.get(&link) else { return };
+        let at = linked.msg_server.uuid();
+        let notice = Notice::SessionBegan { user, device, stamp: change.stamp, at };
         self.pass_on(link, change.log, &notice_frame(&notice), net);
     }
 

@@ -67,6 +67,19 @@ fn a_subscriber_gets_the_snapshot_then_changes_and_never_both() {
 }
 
 #[test]
+fn a_session_of_which_more_is_known_begins_again_before_it_ends() {
+    let (mut roster, mut told) = (Roster::default(), Told::default());
+    subscribe(&mut roster, NEW, "20000", &ROUTER, &mut told);
+    for stamp in [9, 8] {
+        let amy = SessionRow { inbox: topic("u/amy"), device: None, stamp };
+        roster.session_begins(7, amy, &mut told.take());
+    }
+    roster.session_ends(7, &mut told.take());
+    let heard = [(1, ""), (2, ""), (3, "u/amy"), (4, "u/amy"), (5, "no u/amy"), (6, "no u/amy")];
+    assert_eq!(told.over(NEW), heard);
+}
+
+#[test]
 fn a_follower_waits_for_each_router_that_has_not_confirmed() {
     let (mut roster, mut told) = (Roster::default(), Told::default());
     for (link, uuid) in [(NEW, "20000"), (OTHER, "20001")] {

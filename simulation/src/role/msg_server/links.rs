@@ -2,11 +2,12 @@
 
 use mesh::link::LinkId;
 use msg_server::append::pending::ManagerLink;
+use msg_server::client::seniority::Rank;
 use msg_server::links::roster::Confirmed;
 use protocol::channel::{Channel, Channels};
 use protocol::ids::LogName;
 use protocol::link::request::Notice;
-use protocol::link::{self, Send};
+use protocol::link::{self, Frame, Send};
 use protocol::ownership;
 
 use super::{Follower, MsgServer};
@@ -92,13 +93,19 @@ impl MsgServer {
     pub(super) fn noticed(&mut self, json: &[u8], net: &mut Net) {
         match serde_json::from_slice(json) {
             Ok(Notice::PeerChanged { .. }) if !net.has(Planted::PeersUnnoticed) => self.recheck_all(net),
-            Ok(Notice::SessionBegan { user, device: Some(device), stamp }) => {
-                let replaced = self.sessions.iter().filter(|(_, session)| {
-                    session.user == user && session.device == device && session.stamp < stamp
-                });
-                self.ending.extend(replaced.map(|(link, _)| *link));
+            Ok(Notice::SessionBegan { user, device: Some(device), stamp, at }) => {
+                let login = Rank { stamp, at: &at, session: 0 };
+                self.logged_in_elsewhere(user, device, login, net);
             }
             _ => {}
+        }
+    }
+
+    /// Sends news to the router that linked last.
+    pub(super) fn notify(&self, notice: &Notice, net: &mut Net) {
+        let json = serde_json::to_vec(notice).unwrap_or_default();
+        if let Some((id, _)) = self.links.iter().rev().find(|(_, link)| link.is_router()) {
+            net.frame(self.node, *id, Frame::Notice(&json).to_bytes());
         }
     }
 

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mesh::link::LinkId;
+use msg_server::client::seniority::{self, Rank, Witness};
 use msg_server::follow::feed::From;
 use msg_server::links::roster::SessionRow;
+use protocol::code::DisconnectCode;
 use protocol::ids::{DeviceId, LogName, UserId, Version};
-use protocol::link::request::{LogState, Request as Ask};
+use protocol::link::request::{LogState, Notice, Request as Ask};
 
 use super::questions::Question;
 use super::{Alarm, MsgServer};
 use crate::message::Event;
 use crate::net::Net;
+use crate::planted::Planted;
 
 /// Without a manager, a login is answered after this time.
 const MANAGER_WITHIN: Duration = Duration::from_secs(5);
@@ -31,7 +34,26 @@ pub struct Session {
     answered: bool,
     known: Option<Vec<LogState>>,
     resumed: Option<BTreeMap<LogName, Version>>,
+    /// When its login came.
     began: Duration,
+    /// When a manager was asked last.
+    asked: Duration,
+}
+
+impl Session {
+    /// When its login was made, as far as is known.
+    fn stamp_of(&self, told: Option<&Told>, net: &Net) -> u64 {
+        let since = |at: Duration| at.saturating_sub(self.began);
+        let witness = told.map(|told| Witness {
+            stamp: told.stamp,
+            asked_after: since(self.asked),
+            answered_after: since(net.now()),
+        });
+        if let Some(told) = told.filter(|_| net.has(Planted::LoginsOfTheirAnswers)) {
+            return told.stamp;
+        }
+        seniority::stamp(self.began.as_micros() as u64, witness)
+    }
 }
 
 /// What a manager told at a login.
@@ -53,13 +75,15 @@ impl MsgServer {
             known: None,
             resumed: None,
             began: net.now(),
+            asked: net.now(),
         };
         self.sessions.insert(link, session);
         self.ask_login(link, net);
     }
 
     pub(super) fn ask_login(&mut self, link: LinkId, net: &mut Net) {
-        let Some(session) = self.sessions.get(&link) else { return };
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        session.asked = net.now();
         let request = Ask::Login { user: session.user.clone(), device: Some(session.device.clone()) };
         let inbox = session.inbox.clone();
         if !self.ask(&inbox, &request, Question::Login(link), net) {
@@ -78,12 +102,9 @@ impl MsgServer {
     /// A manager told: the login is answered, or what was asked for since is done now.
     pub(super) fn admit(&mut self, link: LinkId, told: Option<Told>, net: &mut Net) {
         let Some(session) = self.sessions.get_mut(&link) else { return };
-        if !std::mem::replace(&mut session.announced, true) {
-            session.stamp = told.as_ref().map_or(net.now().as_micros() as u64, |told| told.stamp);
-            let device = Some(session.device.to_string());
-            let row = SessionRow { inbox: session.inbox.clone(), device, stamp: session.stamp };
-            let node = self.node;
-            self.roster.session_begins(link.0, row, &mut |link, frame| net.frame(node, link, frame));
+        let stamp = session.stamp_of(told.as_ref(), net);
+        if !std::mem::replace(&mut session.announced, true) || session.stamp != stamp {
+            self.enter(link, stamp, net);
         }
         let Some(session) = self.sessions.get_mut(&link) else { return };
         let inbox = session.inbox.clone();
@@ -99,6 +120,55 @@ impl MsgServer {
         self.follow(link, &inbox, From::Later, net);
         if !first && has_resumed {
             self.resume_known(link, net);
+        }
+    }
+
+    /// The session is one of this msg_server's from now on; of one device's sessions the latest stays.
+    fn enter(&mut self, link: LinkId, stamp: u64, net: &mut Net) {
+        let Some(session) = self.sessions.get_mut(&link) else { return };
+        session.stamp = stamp;
+        let (user, device) = (session.user.clone(), session.device.clone());
+        let row = SessionRow { inbox: session.inbox.clone(), device: Some(device.to_string()), stamp };
+        let node = self.node;
+        self.roster.session_begins(link.0, row, &mut |link, frame| net.frame(node, link, frame));
+        if let Some(latest) = self.ranks(&user, &device).max() {
+            let latest = (latest.stamp, latest.session);
+            let outlived = |rank: &Rank<'_>| (rank.stamp, rank.session) < latest;
+            let outlived: Vec<u64> =
+                self.ranks(&user, &device).filter(outlived).map(|rank| rank.session).collect();
+            self.replace(outlived, net);
+        }
+    }
+
+    /// The places of the device's logins here.
+    fn ranks(&self, user: &UserId, device: &DeviceId) -> impl Iterator<Item = Rank<'_>> {
+        let of_device =
+            move |session: &&Session| session.announced && session.user == *user && session.device == *device;
+        let sessions = self.sessions.iter().filter(move |(_, session)| of_device(session));
+        sessions.map(|(link, session)| Rank { stamp: session.stamp, at: &self.address, session: link.0 })
+    }
+
+    fn replace(&mut self, sessions: Vec<u64>, net: &mut Net) {
+        for session in sessions.into_iter().map(LinkId) {
+            self.tell(session, Event::Ended(DisconnectCode::Replaced), net);
+            self.ending.insert(session);
+        }
+    }
+
+    pub(super) fn logged_in_elsewhere(
+        &mut self,
+        user: UserId,
+        device: DeviceId,
+        login: Rank<'_>,
+        net: &mut Net,
+    ) {
+        let replaced = self.ranks(&user, &device).filter(|rank| *rank < login).map(|rank| rank.session);
+        let replaced: Vec<u64> = replaced.collect();
+        let later = self.ranks(&user, &device).filter(|rank| *rank > login).max().map(|rank| rank.stamp);
+        self.replace(replaced, net);
+        if let Some(stamp) = later {
+            let at = self.address.clone();
+            self.notify(&Notice::SessionBegan { user, device: Some(device), stamp, at }, net);
         }
     }
 

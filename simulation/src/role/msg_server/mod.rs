@@ -34,6 +34,8 @@ pub const ASK_INTERVAL: Duration = Duration::from_secs(60);
 /// One msg_server, from its start to its end.
 pub struct MsgServer {
     node: Node,
+    /// By which clients and others reach it.
+    address: String,
     links: BTreeMap<LinkId, Link>,
     roster: Roster<Follower>,
     managers: Vec<ManagerLink>,
@@ -93,6 +95,7 @@ impl MsgServer {
         }
         Self {
             node,
+            address: node.uuid(),
             links: BTreeMap::new(),
             roster: Roster::default(),
             managers: Vec::new(),
