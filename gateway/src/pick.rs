@@ -2,6 +2,7 @@
 //!
 //! Invariants:
 //! - only a live one is picked: its link stands, it said that it is ready, and it was not silent for three beats;
+//! - one that no manager is linked to, and that can store nothing, is picked only where that is so of all;
 //! - of two random ones the less loaded is picked. Load is the connections that it last reported, and what was
 //!   handed out since: so a burst between two reports spreads too, and no two gateways need to agree on anything.
 
@@ -19,6 +20,9 @@ const LONGEST_BEAT: Duration = Duration::from_secs(3600);
 /// The figure of a msg_server's report that says how many connections it holds.
 const CONNECTIONS: &str = "Connections";
 
+/// The figure that says how many managers are linked to it.
+const MANAGERS: &str = "Managers";
+
 /// What is known of the msg_servers. Each is known by the `Link` over which it is heard.
 #[derive(Debug)]
 pub struct Picker<Link> {
@@ -32,6 +36,8 @@ struct Server<Link> {
     link: Link,
     addr: String,
     ready: bool,
+    /// It can have messages stored.
+    stores: bool,
     connections: u64,
     handed_out: u64,
     heard: Instant,
@@ -65,7 +71,9 @@ impl<Link: PartialEq> Picker<Link> {
             link,
             addr: report.addr.clone(),
             ready: report.ready,
-            connections: report.figures.get(CONNECTIONS).and_then(serde_json::Value::as_u64).unwrap_or(0),
+            // One that does not say it is of another version, and believed to.
+            stores: figure(report, MANAGERS) != Some(0),
+            connections: figure(report, CONNECTIONS).unwrap_or(0),
             handed_out: 0,
             heard: now,
             beat: self.beat_of(report),
@@ -92,7 +100,11 @@ impl<Link: PartialEq> Picker<Link> {
     /// The address to hand out, exactly as its msg_server said it, and counts it as handed out; `None` where no
     /// msg_server is live.
     pub fn pick(&mut self, now: Instant, random: &mut impl Rng) -> Option<&str> {
-        let live: Vec<usize> = (0..self.servers.len()).filter(|&at| self.servers[at].is_live(now)).collect();
+        let mut live: Vec<usize> =
+            (0..self.servers.len()).filter(|&at| self.servers[at].is_live(now)).collect();
+        if live.iter().any(|&at| self.servers[at].stores) {
+            live.retain(|&at| self.servers[at].stores);
+        }
         let chosen = self.better_of_two(&live, random)?;
         let server = &mut self.servers[chosen];
         server.handed_out += 1;
@@ -111,6 +123,10 @@ impl<Link: PartialEq> Picker<Link> {
             }
         }
     }
+}
+
+fn figure(report: &Report, name: &str) -> Option<u64> {
+    report.figures.get(name).and_then(serde_json::Value::as_u64)
 }
 
 #[cfg(test)]
@@ -191,6 +207,24 @@ mod tests {
         assert_eq!((picker.live(now), picker.pick(now, &mut rand::rng())), (0, None));
         picker.reported("a:1".into(), &report("a:1", 0, true), now);
         assert_eq!(picker.pick(now, &mut rand::rng()), Some("a:1"));
+    }
+
+    #[test]
+    fn one_without_a_manager_is_picked_only_where_none_has_one() {
+        let now = Instant::now();
+        let mut picker = Picker::new(BEAT);
+        let with = |addr: &str, managers: u64| {
+            let mut report = report(addr, 0, true);
+            report.figures.insert(MANAGERS.into(), managers.into());
+            report
+        };
+        picker.reported("a:1".to_owned(), &with("a:1", 0), now);
+        picker.reported("b:1".to_owned(), &with("b:1", 0), now);
+        assert_eq!(tally(&mut picker, now, 20).len(), 2);
+        picker.reported("b:1".to_owned(), &with("b:1", 1), now);
+        assert_eq!(tally(&mut picker, now, 20), HashMap::from([("b:1".to_owned(), 20)]));
+        picker.reported("b:1".to_owned(), &report("b:1", 0, false), now);
+        assert_eq!(tally(&mut picker, now, 20), HashMap::from([("a:1".to_owned(), 20)]));
     }
 
     #[test]
