@@ -166,6 +166,8 @@ impl<H: LinkHandler> Dialer<H> {
         let mut turn = Turn::default();
         let _ = outbox.push(hello, &mut turn);
         turn.flush_now();
+        // A link's last words are bounded, and worth waiting for.
+        let never_cut = CancellationToken::new();
         let stopping = Arc::clone(&outbox);
         let close_on_stop = async {
             stop.cancelled().await;
@@ -173,7 +175,7 @@ impl<H: LinkHandler> Dialer<H> {
             std::future::pending::<()>().await;
         };
         let ended = tokio::select! {
-            ended = connection::drive(read, outbox, &mut peer) => ended,
+            ended = connection::drive(read, outbox, &mut peer, &never_cut) => ended,
             () = close_on_stop => Ended::ByUs("this process stops".into()),
         };
         Outcome { stood: peer.stood, why: why(ended) }
