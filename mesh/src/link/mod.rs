@@ -10,6 +10,8 @@
 //! - every incarnation of a link has a [`LinkId`] of its own: an answer to an earlier one is never taken for this one's.
 
 mod dial;
+mod dialer;
+mod dialled;
 mod handshake;
 mod pulse;
 
@@ -19,7 +21,7 @@ use protocol::packet;
 
 use crate::connection::Close;
 
-pub use dial::{Dial, Dialer, LinkHandler, dial_all};
+pub use dial::{Dial, LinkHandler, dial_all};
 pub use handshake::{Greeting, Listening, Offer, Secrecy};
 pub use pulse::Pulse;
 
