@@ -127,13 +127,13 @@ async fn work(
     shutdown: &Shutdown,
 ) -> Result<(), ManagerError> {
     tracing::info!(store = %store.id(), "the store is open");
-    vitals.opened(Arc::clone(&store));
     shutdown.spawn(pairs::keep_completing(Arc::clone(&store), shutdown.clone()));
     if let Some(age) = config.retention {
         shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
     }
     let dial = Dial::new(Role::Manager, &config.links, &config.dial, &CHANNELS);
     let dial = dial.with_store(store.id().to_string());
+    vitals.opened(Arc::clone(&store), Arc::clone(dial.refusals()));
     let identity = dial.identity(address);
     let desk = Desk::new(store, Arc::clone(vitals), identity, &config.links, shutdown.clone());
     shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::LinkId;
 use super::dialer::Dialer;
 use super::handshake::{Greeting, Secrecy};
+use super::refusals::Refusals;
 use crate::config::{DialConfig, HostPort, LinkConfig, Live, Role};
 use crate::connection::Close;
 use crate::outbox::{Outbox, Turn};
@@ -48,6 +49,7 @@ pub struct Dial {
     pub(super) channels: Vec<Channel>,
     pub(super) queue_bytes: usize,
     pub(super) beat: Duration,
+    pub(super) refusals: Arc<Refusals>,
 }
 
 impl Dial {
@@ -62,6 +64,7 @@ impl Dial {
             channels: channels.to_vec(),
             queue_bytes: links.link_queue_bytes,
             beat: dial.beat_time,
+            refusals: Arc::default(),
         }
     }
 
@@ -69,6 +72,11 @@ impl Dial {
     pub fn with_store(mut self, store: String) -> Self {
         self.greeting.store = store;
         self
+    }
+
+    /// Who refuses the process.
+    pub fn refusals(&self) -> &Arc<Refusals> {
+        &self.refusals
     }
 
     /// Who the process is in its reports; `address` is where it listens.

@@ -18,6 +18,8 @@ use crate::outbox::Turn;
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 /// The longest, and the time that a connect or a handshake may take.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How long a msg_server that refuses this process is left alone.
+const REFUSED_WAIT: Duration = Duration::from_secs(5);
 
 /// Dials one msg_server.
 pub(super) struct Dialer<H> {
@@ -37,11 +39,15 @@ impl<H: LinkHandler> Dialer<H> {
         loop {
             let outcome = self.once(&stop).await;
             if stop.is_cancelled() {
-                return;
+                return self.dial.refusals.end(&self.address);
             }
-            if outcome.stood {
-                wait = FIRST_WAIT;
-                said.clear();
+            match outcome.reached {
+                Reached::Nobody => self.dial.refusals.end(&self.address),
+                Reached::Refusal => wait = REFUSED_WAIT,
+                Reached::Link => {
+                    wait = FIRST_WAIT;
+                    said.clear();
+                }
             }
             if outcome.why != said {
                 tracing::info!(msg_server = %self.address, "link is down: {}; dialling again", outcome.why);
@@ -49,7 +55,7 @@ impl<H: LinkHandler> Dialer<H> {
             }
             let jittered = wait.mul_f64(rand::rng().random_range(0.5..1.5));
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return self.dial.refusals.end(&self.address),
                 () = tokio::time::sleep(jittered) => {}
             }
             wait = (wait * 2).min(LONGEST_WAIT);
@@ -59,6 +65,7 @@ impl<H: LinkHandler> Dialer<H> {
     async fn once(&mut self, stop: &CancellationToken) -> Outcome {
         let connected = tokio::select! {
             () = stop.cancelled() => return Outcome::never("this process stops".into()),
+            why = self.dial.refusals.by_another(&self.address) => return Outcome::never(why),
             connected = tokio::time::timeout(LONGEST_WAIT, connect(&self.address, &self.dial)) => connected,
         };
         match connected {
@@ -74,11 +81,16 @@ impl<H: LinkHandler> Dialer<H> {
     async fn serve(&mut self, stream: TcpStream, stop: &CancellationToken) -> Result<Outcome, Close> {
         let (read, outbox) = connection::take(stream, self.dial.queue_bytes).map_err(failed)?;
         let mut turn = Turn::default();
-        let mut peer = Dialled::begin(&self.dial, &mut self.handler, &outbox, &mut turn)?;
+        let mut peer = Dialled::begin(&self.address, &self.dial, &mut self.handler, &outbox, &mut turn)?;
         turn.flush_now();
         let stopping = Arc::clone(&outbox);
+        let refusals = Arc::clone(&self.dial.refusals);
+        let address = self.address.clone();
         let close_on_stop = async {
-            stop.cancelled().await;
+            tokio::select! {
+                () = stop.cancelled() => {}
+                _ = refusals.by_another(&address) => {}
+            }
             stopping.close(None);
             std::future::pending::<()>().await;
         };
@@ -88,7 +100,7 @@ impl<H: LinkHandler> Dialer<H> {
             ended = connection::drive(read, outbox, &mut peer, &never_cut) => ended,
             () = close_on_stop => Ended::ByUs("this process stops".into()),
         };
-        Ok(Outcome { stood: peer.stood, why: why(ended) })
+        Ok(Outcome { reached: peer.reached, why: why(ended) })
     }
 }
 
@@ -111,12 +123,23 @@ fn why(ended: Ended) -> String {
 }
 
 struct Outcome {
-    stood: bool,
+    reached: Reached,
     why: String,
+}
+
+/// How far an attempt came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reached {
+    /// No handshake was done.
+    Nobody,
+    /// The msg_server refused, for good as far as it knows.
+    Refusal,
+    /// The link stood.
+    Link,
 }
 
 impl Outcome {
     fn never(why: String) -> Self {
-        Self { stood: false, why }
+        Self { reached: Reached::Nobody, why }
     }
 }

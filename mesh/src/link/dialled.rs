@@ -2,24 +2,28 @@
 
 use std::sync::Arc;
 
+use protocol::code::DisconnectCode;
 use protocol::command::{Packet, name};
 use protocol::link::Frame;
 use tokio::time::Instant;
 
 use super::dial::{Dial, LinkHandler};
+use super::dialer::Reached;
 use super::handshake::Offer;
 use super::{LinkId, MAX_FRAME_BYTES, Pulse, each_frame};
+use crate::config::HostPort;
 use crate::connection::{Close, Ended, Peer};
 use crate::outbox::{Outbox, Turn};
 
 /// What speaks on a connection that was dialled.
 pub(super) struct Dialled<'h, H> {
+    address: &'h HostPort,
     dial: &'h Dial,
     handler: &'h mut H,
     outbox: Arc<Outbox>,
     state: State,
-    /// Whether the handshake was done.
-    pub(super) stood: bool,
+    /// How far it came.
+    pub(super) reached: Reached,
     pulse: Pulse,
 }
 
@@ -31,6 +35,7 @@ enum State {
 impl<'h, H: LinkHandler> Dialled<'h, H> {
     /// Begins the handshake.
     pub(super) fn begin(
+        address: &'h HostPort,
         dial: &'h Dial,
         handler: &'h mut H,
         outbox: &Arc<Outbox>,
@@ -38,7 +43,8 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
     ) -> Result<Self, Close> {
         let (offer, hello) = Offer::begin(dial.greeting.clone())?;
         let (state, pulse) = (State::Shaking(offer), Pulse::new(dial.beat, Instant::now()));
-        let link = Self { dial, handler, outbox: Arc::clone(outbox), state, stood: false, pulse };
+        let outbox = Arc::clone(outbox);
+        let link = Self { address, dial, handler, outbox, state, reached: Reached::Nobody, pulse };
         link.push(hello, turn)?;
         Ok(link)
     }
@@ -53,13 +59,24 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
                     self.push(Packet::new(name::SUBSCRIBE_CHANNEL, args).to_bytes(), turn)?;
                 }
                 self.state = State::Up;
-                self.stood = true;
+                self.reached = Reached::Link;
                 self.handler.up(LinkId::fresh(), &self.outbox, turn);
                 self.push(Frame::Report(&self.handler.report()).to_bytes(), turn)
             }
-            name::ERROR | name::DISCONNECT => Err(Close::silently(packet.args.get(0).unwrap_or("refused"))),
+            name::ERROR | name::DISCONNECT => Err(self.refused(packet)),
             _ => Ok(()),
         }
+    }
+
+    fn refused(&mut self, packet: &Packet<'_>) -> Close {
+        let why = packet.args.get(0).unwrap_or("refused");
+        let code = packet.args.get(1).and_then(|code| code.parse().ok());
+        if code == Some(DisconnectCode::LinkRefused.number()) {
+            tracing::error!(msg_server = %self.address, "{why}. This process serves no msg_server until that is mended");
+            self.dial.refusals.begin(self.address, why);
+            self.reached = Reached::Refusal;
+        }
+        Close::silently(why)
     }
 
     fn push(&self, frame: bytes::Bytes, turn: &mut Turn) -> Result<(), Close> {
@@ -74,7 +91,7 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
             match &self.state {
                 State::Shaking(_) => return self.shake(&packet, turn),
                 State::Up if matches!(&*packet.cmd_name, name::ERROR | name::DISCONNECT) => {
-                    return Err(Close::silently(packet.args.get(0).unwrap_or("refused")));
+                    return Err(self.refused(&packet));
                 }
                 State::Up => {}
             }
@@ -91,7 +108,7 @@ impl<H: LinkHandler> Peer for Dialled<'_, H> {
     fn received(&mut self, input: &[u8], turn: &mut Turn) -> Result<usize, Close> {
         self.pulse.heard(Instant::now());
         let taken = each_frame(input, MAX_FRAME_BYTES, |body, whole| self.frame(body, whole, turn))?;
-        if self.stood {
+        if matches!(self.state, State::Up) {
             self.handler.turn_ends(turn);
         }
         Ok(taken)
@@ -104,13 +121,17 @@ impl<H: LinkHandler> Peer for Dialled<'_, H> {
     fn timeout(&mut self, turn: &mut Turn) -> Result<(), Close> {
         let ping = self.pulse.beat(Instant::now())?;
         match self.state {
-            State::Up => self.push(Frame::Report(&self.handler.report()).to_bytes(), turn),
+            State::Up => {
+                // Whoever refuses does so at once.
+                self.dial.refusals.end(self.address);
+                self.push(Frame::Report(&self.handler.report()).to_bytes(), turn)
+            }
             State::Shaking(_) => self.push(ping, turn),
         }
     }
 
     fn ended(&mut self, _how: &Ended, turn: &mut Turn) {
-        if self.stood {
+        if matches!(self.state, State::Up) {
             self.handler.down(turn);
         }
     }

@@ -14,6 +14,7 @@ mod dialer;
 mod dialled;
 mod handshake;
 mod pulse;
+mod refusals;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,6 +25,7 @@ use crate::connection::Close;
 pub use dial::{Dial, LinkHandler, dial_all};
 pub use handshake::{Greeting, Listening, Offer, Secrecy};
 pub use pulse::Pulse;
+pub use refusals::Refusals;
 
 /// The longest frame on a link, in bytes: a page of messages, or one message of the largest size allowed to be configured, fits.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;
