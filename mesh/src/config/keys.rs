@@ -49,6 +49,10 @@ pub enum Kind {
     SecretFile,
     /// One of these texts.
     Choice(&'static [&'static str]),
+    /// A list of some of these texts, at least one.
+    Choices(&'static [&'static str]),
+    /// True or false.
+    Truth,
     /// A log level, with exceptions.
     LogLevel,
     /// A time.
@@ -192,12 +196,14 @@ impl Kind {
             Self::Text { min, max } => format!("a text of {min} to {max} bytes"),
             Self::Secret { min } => format!("a text of {min} to {SECRET_MAX_BYTES} bytes"),
             Self::Choice(choices) => Self::list_choices(choices),
+            Self::Choices(choices) => format!("a list of some of {}", Self::list_choices(choices)),
+            Self::Truth => "true or false".to_owned(),
             Self::LogLevel => "a level, as \"info\"".to_owned(),
             Self::Time { unit, min_ms, max_ms } => {
                 format!("{} from {} to {}", unit.name(), unit.count(min_ms), unit.count(max_ms))
             }
             Self::Whole { unit, min, max } => format!("a whole number of {unit} from {min} to {max}"),
-            Self::Port { usual } => format!("a port from 0 to 65535, as {usual} or \":{usual}\""),
+            Self::Port { usual } => format!("a port, as {usual} or \":{usual}\""),
             Self::Texts => "a list of texts".to_owned(),
             Self::Object(_) => "an object { … }".to_owned(),
             Self::ConfigOf(role) => format!("an object with keys of the {role}'s config file"),

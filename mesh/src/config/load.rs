@@ -9,6 +9,7 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::accounts::AccountsConfig;
 use super::check::{Check, IgnoredKey};
 use super::keys::Fate;
 use super::links::{DialConfig, LinkConfig};
@@ -33,6 +34,11 @@ pub trait RoleConfig: DeserializeOwned + Clone + fmt::Debug + Send + Sync + 'sta
 
     /// Where a web page is served, for whoever serves one.
     fn web_listen(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    /// The keys of accounts, for whoever logs clients in.
+    fn accounts(&self) -> Option<&AccountsConfig> {
         None
     }
 

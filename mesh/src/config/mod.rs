@@ -9,12 +9,14 @@
 //!
 //! [`Duration`]: std::time::Duration
 
+mod accounts;
 mod address;
 mod check;
 pub mod describe;
 #[cfg(test)]
 mod document;
 mod gateway;
+mod jwt_keys;
 mod keys;
 mod links;
 mod live;
@@ -35,9 +37,11 @@ pub mod table;
 mod units;
 mod value;
 
+pub use accounts::{AccountsConfig, Registration};
 pub use address::{AddressError, HostPort};
 pub use check::IgnoredKey;
 pub use gateway::GatewayConfig;
+pub use jwt_keys::{JwtAlgorithm, JwtKey, JwtKeys, JwtKeysError, JwtMaterial};
 pub use keys::{Fallback, Fate, Key, Kind, Roles, TimeUnit};
 pub use links::{DialConfig, LinkConfig};
 pub use live::Live;

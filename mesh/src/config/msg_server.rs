@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::accounts::AccountsConfig;
 use super::address::HostPort;
 use super::links::{DialConfig, LinkConfig};
 use super::mistake::Conflicts;
@@ -22,6 +23,9 @@ pub struct MsgServerConfig {
     /// The keys of links.
     #[serde(flatten)]
     pub links: LinkConfig,
+    /// The keys of accounts.
+    #[serde(flatten)]
+    pub accounts: AccountsConfig,
     /// As configured. Read it through [`MsgServerConfig::public_address`].
     #[serde(rename = "LocalIP")]
     local_ip: Option<HostPort>,
@@ -79,7 +83,12 @@ impl RoleConfig for MsgServerConfig {
         None
     }
 
+    fn accounts(&self) -> Option<&AccountsConfig> {
+        Some(&self.accounts)
+    }
+
     fn cross_check(&self, conflicts: &mut Conflicts<'_, '_>) {
+        self.accounts.cross_check(conflicts);
         if self.local_ip.is_none() && self.process.listen.ip().is_unspecified() {
             conflicts.add(
                 &["LocalIP", "Listen"],

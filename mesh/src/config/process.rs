@@ -36,7 +36,7 @@ pub struct ProcessConfig {
     pub login_timeout: Duration,
     /// The most bytes that one frame's body may have.
     pub max_frame_bytes: usize,
-    /// The most connections from one IPv4 address or IPv6 network of 64 bits; `usize::MAX` where unlimited.
+    /// The most connections from one address; `usize::MAX` where unlimited.
     #[serde(deserialize_with = "units::limit")]
     pub max_connections_per_address: usize,
     /// As configured: 0 derives it. Read it through [`ProcessConfig::connection_limit`].
@@ -61,6 +61,18 @@ impl ProcessConfig {
 pub enum AuthMode {
     /// A client is whom it says it is.
     Open,
+    /// A client proves who it is, by a password or a token.
+    Accounts,
+}
+
+impl AuthMode {
+    /// Its name, as the config file has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Accounts => "accounts",
+        }
+    }
 }
 
 /// How a log line looks.

@@ -28,10 +28,10 @@ pub static TABLE: &[Key] = &[
     },
     key(
         "AuthMode",
-        Kind::Choice(&["open"]),
+        Kind::Choice(&["open", "accounts"]),
         "\"open\"",
         Roles::ALL,
-        "Who may log in: in mode open, a client is whom it says it is.",
+        "Who may log in: in mode open, a client is whom it says it is; in mode accounts, it proves that by a password or a token. The same in all processes of a mesh.",
     ),
     Key {
         fallback: Fallback::Nothing("the log goes to stderr"),
@@ -101,7 +101,7 @@ pub static TABLE: &[Key] = &[
         whole("connections", 0, 100_000_000),
         "20000",
         Roles::ALL,
-        "The most connections from one IPv4 address, or from one IPv6 network of 64 bits; 0 sets no limit.",
+        "The most connections from one IP address; 0 sets no limit.",
     ),
     // Links.
     Key {
@@ -232,6 +232,86 @@ pub static TABLE: &[Key] = &[
         MSG_SERVER,
         "How long a message that arrived early waits for those before it.",
     ),
+    // Accounts.
+    key(
+        "Registration",
+        Kind::Choice(&["open", "closed"]),
+        "\"open\"",
+        MSG_SERVER,
+        "Who may make an account: whoever comes, or the operator alone. In mode accounts, as all keys from here to JwtAudience.",
+    ),
+    key(
+        "RegistrationsPerHour",
+        whole("accounts", 0, 1_000_000),
+        "1000",
+        MSG_SERVER,
+        "How many accounts may be made through this msg_server within an hour; 0 sets no limit.",
+    ),
+    key(
+        "RegistrationsPerHourPerAddress",
+        whole("accounts", 0, 1_000_000),
+        "20",
+        MSG_SERVER,
+        "How many of them from one IP address (of IPv6: from one /64); 0 sets no limit.",
+    ),
+    key(
+        "TokenDays",
+        whole("days", 1, 3650),
+        "30",
+        MSG_SERVER,
+        "For how many days a device may log in by the token that it was given, before a newer one has to be asked for.",
+    ),
+    key(
+        "AllowPlaintextLogin",
+        Kind::Truth,
+        "false",
+        MSG_SERVER,
+        "Whether passwords and tokens are taken over connections without TLS from other machines: everybody on the way can read them then.",
+    ),
+    key(
+        "PasswordThreads",
+        whole("threads", 1, 64),
+        "1",
+        MSG_SERVER,
+        "How many threads check passwords, beside those that messages run on; each takes 19 MiB while it works.",
+    ),
+    Key {
+        fallback: Fallback::Nothing("tokens from elsewhere are not taken"),
+        ..key(
+            "JwtKeyFile",
+            Kind::Path,
+            "",
+            MSG_SERVER,
+            "What tokens from elsewhere (JWT) are checked with: public keys as PEM or JWKS, or a secret of 32 bytes or more in a file that only its owner may read (mode 0600). It is read again when it changes.",
+        )
+    },
+    key(
+        "JwtAlgorithms",
+        Kind::Choices(&["HS256", "RS256", "EdDSA"]),
+        "[\"HS256\", \"RS256\", \"EdDSA\"]",
+        MSG_SERVER,
+        "How such tokens may be signed. A key is only ever used for the algorithm of its kind.",
+    ),
+    Key {
+        fallback: Fallback::Nothing("the key alone decides"),
+        ..key(
+            "JwtIssuer",
+            Kind::Text { min: 1, max: 1024 },
+            "",
+            MSG_SERVER,
+            "The `iss` that such a token has to have.",
+        )
+    },
+    Key {
+        fallback: Fallback::Nothing("a token that has an `aud` is refused"),
+        ..key(
+            "JwtAudience",
+            Kind::Text { min: 1, max: 1024 },
+            "",
+            MSG_SERVER,
+            "The `aud` that such a token has to name.",
+        )
+    },
     // manager.
     key("Store", Kind::Object(STORE), "{}", MANAGER, "Where the logs are kept."),
     key(

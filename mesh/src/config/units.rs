@@ -18,6 +18,16 @@ pub(super) fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option
     Ok((days > 0).then(|| Duration::from_secs(days * SECONDS_A_DAY)))
 }
 
+/// Days.
+pub(super) fn days<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+    u64::deserialize(from).map(|days| Duration::from_secs(days * SECONDS_A_DAY))
+}
+
+/// So many within a time, of which 0 says "no limit".
+pub(super) fn rate<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    u32::deserialize(from).map(|count| if count == 0 { u32::MAX } else { count })
+}
+
 /// A count, of which 0 says "no limit".
 pub(super) fn limit<'de, D: Deserializer<'de>>(from: D) -> Result<usize, D::Error> {
     usize::deserialize(from).map(|count| if count == 0 { usize::MAX } else { count })

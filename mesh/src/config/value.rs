@@ -30,6 +30,7 @@ impl Check<'_> {
                 return Some(self.object_of(object, *role, path).into());
             }
             (Kind::Addresses, Node::Array(array)) => return self.addresses(array, path),
+            (Kind::Choices(choices), Node::Array(array)) => return self.choices(array, choices, path),
             (Kind::Texts, Node::Array(array)) => {
                 return self.elements(array, path, |node| text(node, kind).map(Value::from));
             }
@@ -46,7 +47,7 @@ impl Check<'_> {
         }
         let mut seen: Vec<String> = Vec::new();
         self.elements(array, path, |node| {
-            let address = dialled(text(node, &Kind::OwnAddress)?)?;
+            let address = dialled(text(node, &Kind::Addresses)?)?;
             if seen.contains(&address) {
                 return Err(Wrong::new(
                     format!("({address:?}) is in the list twice"),
@@ -55,6 +56,17 @@ impl Check<'_> {
             }
             seen.push(address.clone());
             Ok(address.into())
+        })
+    }
+
+    fn choices(&mut self, array: &Array<'_>, choices: &'static [&'static str], path: &str) -> Option<Value> {
+        if array.elements.is_empty() {
+            let right = format!("name at least one of {}", Kind::list_choices(choices));
+            self.mistake(array.start(), path, Wrong::new("is empty", right));
+            return None;
+        }
+        self.elements(array, path, |node| {
+            choice(text(node, &Kind::Choice(choices))?, choices).map(Value::from)
         })
     }
 
@@ -89,7 +101,8 @@ fn scalar(kind: &Kind, node: &Node<'_>) -> Result<Value> {
         Kind::Time { unit, min_ms, max_ms } => time(number(node, kind)?, kind, unit, min_ms, max_ms)?.into(),
         Kind::Whole { min, max, .. } => whole(number(node, kind)?, kind, min, max)?.into(),
         Kind::Port { .. } => port(node, kind)?.into(),
-        Kind::Addresses | Kind::Texts | Kind::Object(_) | Kind::ConfigOf(_) => {
+        Kind::Truth => truth(node, kind)?.into(),
+        Kind::Addresses | Kind::Choices(_) | Kind::Texts | Kind::Object(_) | Kind::ConfigOf(_) => {
             return Err(wrong_type(node, kind));
         }
     })
@@ -101,6 +114,13 @@ fn text<'n>(node: &'n Node<'_>, kind: &Kind) -> Result<&'n str> {
 
 fn number<'n>(node: &'n Node<'_>, kind: &Kind) -> Result<&'n str> {
     node.as_number_lit().map(|literal| literal.value).ok_or_else(|| wrong_type(node, kind))
+}
+
+fn truth(node: &Node<'_>, kind: &Kind) -> Result<bool> {
+    match node {
+        Node::BooleanLit(literal) => Ok(literal.value),
+        _ => Err(wrong_type(node, kind)),
+    }
 }
 
 fn wrong_type(node: &Node<'_>, kind: &Kind) -> Wrong {
@@ -115,8 +135,7 @@ fn type_of(node: &Node<'_>) -> &'static str {
     match node {
         Node::StringLit(_) => "the text",
         Node::NumberLit(_) => "the number",
-        Node::BooleanLit(truth) if truth.value => "true",
-        Node::BooleanLit(_) => "false",
+        Node::BooleanLit(_) => "a truth value",
         Node::Object(_) => "an object",
         Node::Array(_) => "a list",
         Node::NullKeyword(_) => "null",
@@ -145,11 +164,11 @@ fn shortened(text: &str) -> String {
 fn listen(text: &str) -> Result<String> {
     let parsed = text.parse::<SocketAddr>();
     parsed.map(|address| address.to_string()).map_err(|_| {
-        let port = text.strip_prefix(':').unwrap_or(text);
-        let right = if port.parse::<u16>().is_ok() {
-            format!("write \"0.0.0.0:{port}\" for every address of this machine, or \"127.0.0.1:{port}\"")
-        } else {
-            format!("write {}", Kind::Listen.form())
+        let right = match text.strip_prefix(':') {
+            Some(port) if port.parse::<u16>().is_ok() => {
+                format!("write \"0.0.0.0:{port}\" for every address of this machine, or \"127.0.0.1:{port}\"")
+            }
+            _ => format!("write {}", Kind::Listen.form()),
         };
         Wrong::new(format!("({}) is not ip:port", quoted(text)), right)
     })

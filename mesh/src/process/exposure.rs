@@ -4,21 +4,34 @@ use crate::config::{AuthMode, RoleConfig};
 
 /// What whoever runs this config should know that it means.
 pub(super) fn warnings<C: RoleConfig>(config: &C) -> Vec<String> {
-    let each =
-        [open_mode(config), open_page(config), links_refused_here(config), links_refused_there(config)];
+    let each = [
+        open_mode(config),
+        readable_passwords(config),
+        open_page(config),
+        links_refused_here(config),
+        links_refused_there(config),
+    ];
     each.into_iter().flatten().collect()
 }
 
 fn open_mode<C: RoleConfig>(config: &C) -> Option<String> {
     let process = config.process();
-    let AuthMode::Open = process.auth_mode;
-    (!process.listen.ip().is_loopback()).then(|| {
+    (process.auth_mode == AuthMode::Open && !process.listen.ip().is_loopback()).then(|| {
         format!(
             "AuthMode is open, and Listen ({}) reaches beyond this machine: {}. Keep the port to a network that you \
              trust, or listen on 127.0.0.1",
             process.listen,
             C::ROLE.open_means()
         )
+    })
+}
+
+fn readable_passwords<C: RoleConfig>(config: &C) -> Option<String> {
+    let allowed = config.accounts().is_some_and(|accounts| accounts.allow_plaintext_login);
+    (allowed && config.process().auth_mode == AuthMode::Accounts).then(|| {
+        "AllowPlaintextLogin is true: passwords and tokens are taken over connections without TLS, where everybody on \
+         the way can read them. Set TlsCertFile and TlsKeyFile, and AllowPlaintextLogin to false"
+            .to_owned()
     })
 }
 
@@ -72,6 +85,15 @@ mod tests {
     fn open_mode_beyond_loopback_is_said_to_let_anyone_be_anyone() {
         let text = r#"{"Listen":"0.0.0.0:1","LocalIP":"a:1","MeshSecret":"0123456789abcdef"}"#;
         check::<MsgServerConfig>(text, &["read and send as any user"]);
+    }
+
+    #[test]
+    fn passwords_that_others_can_read_are_named() {
+        check::<MsgServerConfig>(
+            r#"{"AuthMode":"accounts","AllowPlaintextLogin":true}"#,
+            &["AllowPlaintextLogin is true"],
+        );
+        check::<MsgServerConfig>(r#"{"AllowPlaintextLogin":true}"#, &[]);
     }
 
     #[test]
