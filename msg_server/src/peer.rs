@@ -156,7 +156,7 @@ impl Peer for Door {
     fn deadline(&self) -> Option<Instant> {
         match &self.face {
             Face::Link(link) => Some(link.due()),
-            Face::Client(session) if session.is_logged_in() => None,
+            Face::Client(session) if session.is_logged_in() || session.is_logging_in() => None,
             _ => Some(self.opened + self.server.config.process.login_timeout),
         }
     }

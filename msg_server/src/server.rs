@@ -11,7 +11,7 @@ use mesh::link::Secrecy;
 use mesh::listener::{self, Census, Limits};
 use mesh::outbox::Turn;
 use mesh::process::Shutdown;
-use mesh::report::Identity;
+use mesh::report::{self, Identity};
 use parking_lot::Mutex;
 use protocol::channel::Channel;
 use protocol::code::DisconnectCode;
@@ -20,6 +20,7 @@ use protocol::link::Frame;
 use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 
+use crate::accounts::{Accounts, AccountsError};
 use crate::append::Appends;
 use crate::client::session::Session;
 use crate::client::sessions::Sessions;
@@ -37,6 +38,9 @@ pub enum RunError {
     /// The listener has no address.
     #[error("the listener has no address: {0}")]
     Listener(#[from] std::io::Error),
+    /// Accounts cannot be served.
+    #[error(transparent)]
+    Accounts(#[from] AccountsError),
 }
 
 /// Everything that the parts of one msg_server share.
@@ -55,6 +59,8 @@ pub struct Server {
     pub(crate) channels: Channels,
     pub(crate) managers: Managers,
     pub(crate) questions: Questions,
+    /// `None` in mode `open`.
+    pub(crate) accounts: Option<Accounts>,
     pub(crate) figures: Figures,
     /// Users whose memberships are being read, and whether that has to be done once more.
     pub(crate) refreshing: Mutex<HashMap<UserId, bool>>,
@@ -84,6 +90,11 @@ pub(crate) fn count(counter: &AtomicU64) {
     counter.fetch_add(1, Ordering::Relaxed);
 }
 
+/// A counter as a figure.
+pub(crate) fn get(counter: &AtomicU64) -> Value {
+    counter.load(Ordering::Relaxed).into()
+}
+
 /// How often unanswered appends are looked through for those that waited too long.
 const EXPIRE_EVERY: Duration = Duration::from_millis(250);
 
@@ -103,7 +114,8 @@ pub async fn run(config: MsgServerConfig, listener: TcpListener, shutdown: Shutd
     let background = [
         tokio::spawn(Arc::clone(&server).expire_appends()),
         tokio::spawn(Arc::clone(&server).beat()),
-        tokio::spawn(Arc::clone(&server).end_silent_sessions()),
+        tokio::spawn(Arc::clone(&server).end_sessions_in_time()),
+        tokio::spawn(Arc::clone(&server).keep_reading_keys()),
         tokio::spawn(Arc::clone(&server).ask_owners()),
         tokio::spawn(Arc::clone(&server).ask_slowly()),
         tokio::spawn(Arc::clone(&server).wake_feeds()),
@@ -137,6 +149,7 @@ impl Server {
             channels: Channels::default(),
             managers: Managers::default(),
             questions: Questions::default(),
+            accounts: Accounts::new(&config)?,
             figures: Figures::default(),
             refreshing: Mutex::default(),
             config,
@@ -190,14 +203,23 @@ impl Server {
         }
     }
 
-    async fn end_silent_sessions(self: Arc<Self>) {
+    async fn keep_reading_keys(self: Arc<Self>) {
+        if let Some(accounts) = &self.accounts {
+            accounts.keep_reading_keys().await;
+        }
+    }
+
+    /// Ends sessions that have gone silent, and those whose token has expired.
+    async fn end_sessions_in_time(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(self.config.scan_dead_session_timeout);
         let allowed = self.config.expire.as_secs() as u32;
         loop {
             ticks.tick().await;
-            let now = self.seconds();
+            let (now, today) = (self.seconds(), report::now());
             for session in self.sessions.all() {
-                if now.saturating_sub(session.heard()) > allowed {
+                if session.expires() <= today {
+                    session.end(DisconnectCode::TokenExpired);
+                } else if now.saturating_sub(session.heard()) > allowed {
                     session.end(DisconnectCode::Silent);
                 }
             }
@@ -251,6 +273,7 @@ impl Health for Server {
         if !self.channels.has_router() {
             troubles.push("no router is linked: messages reach only clients of this msg_server".into());
         }
+        troubles.extend(self.accounts.iter().flat_map(Accounts::troubles));
         troubles
     }
 
@@ -259,7 +282,6 @@ impl Health for Server {
     }
 
     fn figures(&self) -> Map<String, Value> {
-        let get = |counter: &AtomicU64| Value::from(counter.load(Ordering::Relaxed));
         let mut figures = Map::new();
         figures.insert("Connections".into(), self.census.open().into());
         figures.insert("Sessions".into(), self.sessions.count().into());
@@ -274,6 +296,9 @@ impl Health for Server {
         figures.insert("AckMicrosTotal".into(), get(&self.figures.ack_micros));
         figures.insert("SlowReadersTotal".into(), get(&self.figures.slow_readers));
         figures.insert("RefusedTotal".into(), get(&self.figures.refused));
+        if let Some(accounts) = &self.accounts {
+            accounts.figures(&mut figures);
+        }
         figures
     }
 }

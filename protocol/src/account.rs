@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::access::{History, Join};
 use crate::command::{BadPacket, Packet, Text};
-use crate::ids::{DeviceId, TopicName, UserId};
+use crate::ids::{DeviceId, NameError, TopicName, UserId, check_text, is_readable_or_space};
 
 /// The fewest bytes of a password.
 pub const PASSWORD_MIN_BYTES: usize = 8;
@@ -21,6 +21,29 @@ pub const PASSWORD_MAX_BYTES: usize = 1024;
 pub const DISPLAY_MAX_BYTES: usize = 128;
 /// The most bytes of what somebody says about themselves.
 pub const ABOUT_MAX_BYTES: usize = 1024;
+
+/// Checks what somebody wants to be shown as their name.
+///
+/// # Errors
+/// [`NameError`] if it is longer than [`DISPLAY_MAX_BYTES`], or has control or invisible characters.
+pub fn check_display(text: &str) -> Result<(), NameError> {
+    let allowed = "no control or invisible characters";
+    check_text("a display name", text, DISPLAY_MAX_BYTES, allowed, is_shown)
+}
+
+/// Checks what somebody says about themselves.
+///
+/// # Errors
+/// [`NameError`] if it is longer than [`ABOUT_MAX_BYTES`], or has control or invisible characters besides line breaks.
+pub fn check_about(text: &str) -> Result<(), NameError> {
+    let allowed = "no control or invisible characters but line breaks";
+    check_text("About", text, ABOUT_MAX_BYTES, allowed, |c| c == '\n' || is_shown(c))
+}
+
+/// What many emoji are made with shows nothing by itself, and is let be where it names nobody.
+fn is_shown(c: char) -> bool {
+    is_readable_or_space(c) || matches!(c, '\u{200D}' | '\u{FE0E}' | '\u{FE0F}')
+}
 
 /// A password or token on its way through: it is never shown, whatever prints it.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -196,6 +219,15 @@ mod tests {
         let keys = Keys::parse(br#"{"Password":"correct horse","Token":"t0psecret"}"#).unwrap();
         let shown = format!("{keys:?}");
         assert!(!shown.contains("horse") && !shown.contains("t0psecret"), "{shown}");
+    }
+
+    #[test]
+    fn what_people_say_of_themselves_is_bounded_and_visible() {
+        assert!(check_display("").is_ok() && check_display("Amy ❤️").is_ok());
+        assert!(check_display("two\nlines").is_err() && check_display("\u{202E}ymA").is_err());
+        assert!(check_display(&"x".repeat(129)).is_err());
+        assert!(check_about("two\nlines").is_ok() && check_about("a\u{7}bell").is_err());
+        assert!(check_about(&"x".repeat(1025)).is_err());
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! A message has two looks: [`Dialect::Old`] is byte for byte what clients in the field read,
 //! [`Dialect::New`] adds the keys. Each is made once per message and shared by all sessions that speak it.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -139,12 +141,23 @@ impl Stored {
 /// `ERROR` to the request `seq`; `message` says what to do. `stored` only for durable sends.
 pub fn error(seq: u64, code: ErrorCode, message: &str, stored: Option<Stored>) -> Bytes {
     let number = code.number().to_string();
-    let mut packet = Packet::new(name::ERROR, [message, &number, ""]);
-    packet.seq = Some(seq);
-    packet.code = Some(code.number());
-    packet.retry = code.retry().map(|wait| wait.as_millis() as u64);
+    let mut packet = refusal(seq, code, message, &number);
     packet.stored = stored.map(|stored| stored.word().into());
     packet.to_bytes()
+}
+
+/// `ERROR` to the request `seq`, which may succeed after `retry`, or never.
+pub fn error_for(seq: u64, code: ErrorCode, message: &str, retry: Option<Duration>) -> Bytes {
+    let number = code.number().to_string();
+    let mut packet = refusal(seq, code, message, &number);
+    packet.retry = retry.map(|wait| wait.as_millis() as u64);
+    packet.to_bytes()
+}
+
+fn refusal<'a>(seq: u64, code: ErrorCode, message: &'a str, number: &'a str) -> Packet<'a> {
+    let retry = code.retry().map(|wait| wait.as_millis() as u64);
+    let packet = Packet::new(name::ERROR, [message, number, ""]);
+    Packet { seq: Some(seq), code: Some(code.number()), retry, ..packet }
 }
 
 /// `DISCONNECT`: the last frame of a session that the server ends.

@@ -52,6 +52,17 @@ fn check(
     if name.is_empty() {
         return Err(NameError::Empty { what, max });
     }
+    check_text(what, name, max, allowed, fits)
+}
+
+/// As a name, but it may be empty.
+pub(crate) fn check_text(
+    what: &'static str,
+    name: &str,
+    max: usize,
+    allowed: &'static str,
+    fits: impl Fn(char) -> bool,
+) -> Result<(), NameError> {
     if name.len() > max {
         return Err(NameError::TooLong { what, len: name.len(), max });
     }
@@ -77,7 +88,7 @@ fn is_readable(c: char) -> bool {
     !c.is_control() && !c.is_whitespace() && !is_invisible(c)
 }
 
-fn is_readable_or_space(c: char) -> bool {
+pub(crate) fn is_readable_or_space(c: char) -> bool {
     c == ' ' || is_readable(c)
 }
 

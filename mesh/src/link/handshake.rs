@@ -33,7 +33,7 @@ pub struct Secrecy(Option<Secret>);
 /// What a dialer says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Greeting {
-    /// `router`, `manager`, `monitor` or `gateway`.
+    /// `router`, `manager`, `monitor`, `gateway` or [`OPERATOR`].
     pub role: String,
     /// The configured `UUID`.
     pub uuid: String,
@@ -43,6 +43,9 @@ pub struct Greeting {
 
 const NONCE_BYTES: usize = 32;
 
+/// The role of an operator's program, which asks about accounts and subscribes nothing.
+pub const OPERATOR: &str = "operator";
+
 /// The longest `UUID`, as the configuration allows it.
 const MAX_UUID: usize = 64;
 
@@ -51,7 +54,7 @@ impl Greeting {
         let (role, uuid) = (arg(hello, 0, "a role")?, arg(hello, 1, "a uuid")?);
         let store = hello.args.get(3).unwrap_or_default();
         let dials = |known: &Role| *known != Role::MsgServer && known.name() == role;
-        if !Role::ALL.iter().any(dials) {
+        if role != OPERATOR && !Role::ALL.iter().any(dials) {
             return Err(Close::silently("LINK_HELLO with a role that there is not"));
         }
         if uuid.is_empty() || uuid.len() > MAX_UUID || uuid.chars().any(char::is_control) {

@@ -1,9 +1,12 @@
 //! What reaches sessions of a user because somebody else decided something: that access ended, that a topic lets them in.
 
 use mesh::outbox::Turn;
+use protocol::channel::Channel;
 use protocol::code::DisconnectCode;
 use protocol::command::{Packet, name};
 use protocol::ids::{DeviceId, TopicName, UserId};
+use protocol::link::Frame;
+use protocol::link::request::Notice;
 
 use crate::server::Server;
 
@@ -14,7 +17,7 @@ pub(crate) struct EndedAccess {
     pub user: UserId,
     /// On which device; `None`: on all.
     pub device: Option<DeviceId>,
-    /// But not on this one.
+    /// But the session on this one goes on, by a new token.
     pub kept: Option<DeviceId>,
     /// Sessions whose login has a smaller number; whoever logged in anew since then is let be.
     pub before: u64,
@@ -23,20 +26,36 @@ pub(crate) struct EndedAccess {
 }
 
 impl EndedAccess {
+    /// Whether tokens of this device are good no longer.
+    pub(crate) fn is_on(&self, device: Option<&DeviceId>) -> bool {
+        self.device.is_none() || self.device.as_ref() == device
+    }
+
     /// Whether it was the access of a session on this device, whose login has this number.
     pub(crate) fn covers(&self, device: Option<&DeviceId>, stamp: u64) -> bool {
-        let of_device = self.device.is_none() || self.device.as_ref() == device;
         let kept = self.kept.is_some() && self.kept.as_ref() == device;
-        of_device && !kept && stamp < self.before
+        self.is_on(device) && !kept && stamp < self.before
     }
 }
 
 impl Server {
+    /// Access has ended by what was asked for here: here, and everywhere else.
+    pub(crate) fn end_access(&self, ended: &EndedAccess, turn: &mut Turn) {
+        self.access_ended(ended);
+        let EndedAccess { user, device, kept, before, code } = ended.clone();
+        let notice = Notice::AccessEnded { user, device, kept, before, code: code.number() };
+        let json = serde_json::to_vec(&notice).unwrap_or_default();
+        self.channels.publish(Channel::TopicStatus, &Frame::Notice(&json).to_bytes(), turn);
+    }
+
     /// Ends the sessions here that rest on it.
     pub(crate) fn access_ended(&self, ended: &EndedAccess) {
+        if let Some(accounts) = &self.accounts {
+            accounts.forget(ended);
+        }
         for session in self.sessions.of(ended.user.as_str()) {
             let device = session.who().and_then(|who| who.device.as_ref());
-            if ended.covers(device, session.stamp()) {
+            if ended.covers(device, session.login_number()) {
                 session.end(ended.code);
             }
         }

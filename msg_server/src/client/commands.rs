@@ -8,22 +8,32 @@ use protocol::access;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::event;
+use protocol::ids::{NameError, UserId};
+use protocol::lookalike::normalised;
 
 use super::session::{Session, Who};
+use crate::accounts;
 use crate::server::Server;
 
 /// A packet of a client that is logged in.
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     pub server: &'a Arc<Server>,
     pub session: &'a Arc<Session>,
     pub who: &'a Who,
     pub packet: &'a Packet<'a>,
+    /// The packet as it came, for those that have more keys.
+    pub body: &'a [u8],
 }
 
 impl Request<'_> {
     /// The argument at `index`, or nothing.
     pub fn arg(&self, index: usize) -> &str {
         self.packet.args.get(index).unwrap_or_default()
+    }
+
+    /// A user's name, in the one form that it has for newer clients.
+    pub fn user(&self, name: &str) -> Result<UserId, NameError> {
+        if self.session.is_newer() { UserId::new(&normalised(name)) } else { UserId::new(name) }
     }
 
     /// Answers later, in a task; of such a session may have a bounded number.
@@ -69,10 +79,15 @@ pub(crate) fn received(
     }
     match (&*packet.cmd_name, session.who()) {
         (name::SEND_PING, _) => session.ok(packet.seq, |_| {}, turn),
+        (name::SEND_CLIENT_ID | name::SEND_CLIENT_ID_FOR_TOPIC | name::REGISTER, _)
+            if server.accounts.is_some() =>
+        {
+            accounts::log_in(server, session, &packet, body, turn)?;
+        }
         (name::SEND_CLIENT_ID | name::SEND_CLIENT_ID_FOR_TOPIC, _) => {
             super::login::log_in(server, session, &packet, turn)?;
         }
-        (_, Some(who)) => act(&Request { server, session, who, packet: &packet }, turn),
+        (_, Some(who)) => act(&Request { server, session, who, packet: &packet, body }, turn),
         (_, None) => session.refuse(packet.seq, ErrorCode::NoAccounts, None, turn),
     }
     Ok(())
@@ -110,6 +125,13 @@ fn act(request: &Request<'_>, turn: &mut Turn) {
         name::TOPICS => request.topics(turn),
         name::MEMBERS => request.members(turn),
         name::PRESENCE => request.presence(turn),
+        name::LOGOUT
+        | name::PASSWD
+        | name::DEVICES
+        | name::END_DEVICE
+        | name::PROFILE
+        | name::SET_PROFILE
+        | name::DELETE_ACCOUNT => request.account(turn),
         _ => request.refuse(ErrorCode::NoAccounts, turn),
     }
 }

@@ -7,12 +7,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mesh::connection::Close;
 use mesh::outbox::Turn;
 use protocol::access::Scopes;
+use protocol::account::Keys;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::event;
 use protocol::ids::{DeviceId, LogName, UserId, Version};
+use protocol::link::accounts::Welcome;
 use protocol::link::request::Request as Ask;
 use protocol::link::request::{LogState, Reply};
+use protocol::lookalike::normalised;
+use serde_json::value::to_raw_value;
 use tokio::time::Instant;
 
 use super::commands::Request;
@@ -34,7 +38,7 @@ const LOGIN_AGAIN: Duration = Duration::from_millis(500);
 /// What a device is called that did not say its name.
 const UNNAMED_DEVICE: &str = "default";
 
-/// Takes a `SEND_CLIENT_ID`.
+/// Takes a `SEND_CLIENT_ID` in mode `open`: a client is whom it says it is.
 ///
 /// # Errors
 /// [`Close`] for an old client whose id cannot be one: it would understand no refusal.
@@ -62,27 +66,49 @@ pub(super) fn log_in(
     if &*packet.cmd_name == name::SEND_CLIENT_ID_FOR_TOPIC {
         session.state().serves_topics = true;
     }
-    let (server, session, seq, came) = (Arc::clone(server), Arc::clone(session), packet.seq, Came::now());
+    let Some(login) = session.who().map(Login::open) else { return Ok(()) };
+    let (server, session, seq) = (Arc::clone(server), Arc::clone(session), packet.seq);
     let task = server.shutdown.clone();
     // What comes next may rest on what the login finds: RESUME on the logs, the first message on the account.
     let held = session.holds_next();
     if session.is_newer() {
-        task.spawn(server.admit_newer(session, seq, came, held));
+        task.spawn(server.admit_newer(session, seq, login, held));
     } else {
-        task.spawn(server.admit_old(session, came, held));
+        task.spawn(server.admit_old(session, login, held));
     }
     Ok(())
 }
 
 fn who(session: &Session, packet: &Packet<'_>) -> Result<Who, String> {
     let name = packet.args.get(0).ok_or("SEND_CLIENT_ID needs a user id")?;
-    let user = UserId::new(name).map_err(|error| error.to_string())?;
-    let device = match (&packet.device, session.is_newer()) {
-        (Some(device), true) => Some(DeviceId::new(device).map_err(|error| error.to_string())?),
-        (None, true) => Some(DeviceId::new(UNNAMED_DEVICE).map_err(|error| error.to_string())?),
-        (_, false) => None,
-    };
+    // An old client's name is taken byte for byte.
+    let name = if session.is_newer() { normalised(name) } else { name.into() };
+    let user = UserId::new(&name).map_err(|error| error.to_string())?;
+    let device = if session.is_newer() { Some(device(packet)?) } else { None };
     Ok(Who { inbox: LogName::inbox(&user), user, device, scopes: Scopes::ALL })
+}
+
+/// The device that a newer client names.
+pub(crate) fn device(packet: &Packet<'_>) -> Result<DeviceId, String> {
+    DeviceId::new(packet.device.as_deref().unwrap_or(UNNAMED_DEVICE)).map_err(|error| error.to_string())
+}
+
+/// A login that came, and what a manager is asked for it: again, where none answers at once.
+#[derive(Clone)]
+pub(crate) struct Login {
+    ask: Ask,
+    came: Came,
+}
+
+impl Login {
+    /// One that comes now.
+    pub(crate) fn new(ask: Ask) -> Self {
+        Self { ask, came: Came::now() }
+    }
+
+    fn open(who: &Who) -> Self {
+        Self::new(Ask::Login { user: who.user.clone(), device: who.device.clone() })
+    }
 }
 
 /// When a login came.
@@ -107,10 +133,14 @@ impl Came {
 }
 
 /// What a manager told at a login.
-struct Told {
+pub(crate) struct Told {
     logs: Vec<LogState>,
     stamp: u64,
     revision: u64,
+    /// The owner's own number of the login.
+    number: u64,
+    /// In mode `accounts`.
+    pub(crate) welcome: Option<Welcome>,
 }
 
 impl Server {
@@ -118,19 +148,15 @@ impl Server {
         self: Arc<Self>,
         session: Arc<Session>,
         seq: Option<u64>,
-        came: Came,
+        login: Login,
         held: HoldsNext,
     ) {
-        let told = self.login(&session, came).await;
+        let Some(who) = session.who() else { return };
+        let told = self.login(&who.inbox, &login).await;
         let mut turn = Turn::default();
         let late = match told {
             Ok(told) => {
-                self.enter(&session, told.as_ref().map_or(came.wall, |told| told.stamp), &mut turn);
-                let json = told.as_ref().map(|told| serde_json::to_string(&told.logs).unwrap_or_default());
-                if let Some(seq) = seq {
-                    session.push(login_ok(seq, json.as_deref().unwrap_or("null")), &mut turn);
-                }
-                self.open_logs(&session, told.as_ref(), &mut turn);
+                self.admit(&session, seq, &login, told.as_ref(), Keys::default(), &mut turn);
                 told.is_none()
             }
             Err((code, message)) => {
@@ -142,43 +168,69 @@ impl Server {
         turn.flush().await;
         drop(held);
         if late {
-            self.admit_late(session, came).await;
+            self.admit_late(session, login).await;
         }
     }
 
+    /// Lets the session in, and answers its login; `keys` are what the answer has beside the user and the logs.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        session: &Arc<Session>,
+        seq: Option<u64>,
+        login: &Login,
+        told: Option<&Told>,
+        keys: Keys<'_>,
+        turn: &mut Turn,
+    ) {
+        let Some(who) = session.who() else { return };
+        session.set_login_number(told.map_or(0, |told| told.number));
+        self.enter(session, told.map_or(login.came.wall, |told| told.stamp), turn);
+        if let Some(seq) = seq {
+            let keys = Keys { user: Some(who.user.as_str().into()), ..keys };
+            session.push(login_ok(seq, told, &keys), turn);
+        }
+        self.open_logs(session, told, turn);
+    }
+
     /// A manager came after the login was answered: what was asked for meanwhile is done now.
-    async fn admit_late(self: Arc<Self>, session: Arc<Session>, came: Came) {
+    pub(crate) async fn admit_late(self: Arc<Self>, session: Arc<Session>, login: Login) {
+        let Some(who) = session.who() else { return };
         loop {
             // Whoever is gone is not waited for: the socket is closed when nobody holds the session any more.
             tokio::select! {
                 () = session.ended() => return,
                 () = self.managers.available() => {}
             }
-            if let Ok(Some(told)) = self.login(&session, came).await {
-                let mut turn = Turn::default();
-                self.date(&session, told.stamp, &mut turn);
-                self.open_logs(&session, Some(&told), &mut turn);
-                if session.state().resumed.is_some() {
-                    self.resume_known(&session, &mut turn);
-                }
-                turn.flush().await;
-                // It may have joined a topic since the manager looked.
-                if let Some(who) = session.who() {
-                    self.refresh_memberships(who.user.clone());
-                }
-                return;
+            match self.login(&who.inbox, &login).await {
+                Ok(Some(told)) => return self.admitted_late(&session, who, &told).await,
+                // What it was let in by has ended meanwhile.
+                Err(_) if self.accounts.is_some() => return session.end(DisconnectCode::LoggedOut),
+                Ok(None) | Err(_) => tokio::time::sleep(LOGIN_AGAIN).await,
             }
-            tokio::time::sleep(LOGIN_AGAIN).await;
         }
     }
 
+    async fn admitted_late(self: &Arc<Self>, session: &Arc<Session>, who: &Who, told: &Told) {
+        let mut turn = Turn::default();
+        session.set_login_number(told.number);
+        self.date(session, told.stamp, &mut turn);
+        self.open_logs(session, Some(told), &mut turn);
+        if session.state().resumed.is_some() {
+            self.resume_known(session, &mut turn);
+        }
+        turn.flush().await;
+        // It may have joined a topic since the manager looked.
+        self.refresh_memberships(who.user.clone());
+    }
+
     /// An old session: its inbox is read from the delivered mark on, unless it turns out to serve topics.
-    async fn admit_old(self: Arc<Self>, session: Arc<Session>, came: Came, held: HoldsNext) {
+    async fn admit_old(self: Arc<Self>, session: Arc<Session>, login: Login, held: HoldsNext) {
+        let Some(who) = session.who() else { return };
         let mut turn = Turn::default();
         let told = loop {
-            match self.login(&session, came).await {
+            match self.login(&who.inbox, &login).await {
                 Ok(Some(told)) => break told,
-                Ok(None) if !session.state().announced => self.enter(&session, came.wall, &mut turn),
+                Ok(None) if !session.state().announced => self.enter(&session, login.came.wall, &mut turn),
                 Ok(None) => {}
                 Err(_) => return session.end(DisconnectCode::Unanswered),
             }
@@ -193,7 +245,7 @@ impl Server {
         turn.flush().await;
         drop(held);
         tokio::time::sleep(OLD_GRACE).await;
-        if let (Some(inbox), Some(who)) = (told.logs.first(), session.who())
+        if let Some(inbox) = told.logs.first()
             && !session.state().serves_topics
         {
             self.follow(&session, &who.inbox, From::After(inbox.cursor), &mut turn);
@@ -205,13 +257,19 @@ impl Server {
         turn.flush().await;
     }
 
-    /// Asks a manager for the user's logs; `None` if there is no manager in time.
-    async fn login(&self, session: &Session, came: Came) -> Result<Option<Told>, (ErrorCode, String)> {
-        let Some(who) = session.who() else { return Ok(None) };
-        let ask = Ask::Login { user: who.user.clone(), device: who.device.clone() };
-        match self.managers.ask_noting(MANAGER_WITHIN, &who.inbox, &ask).await {
-            Ok((Reply::LoggedIn { stamp, logs, revision, .. }, asked)) => {
-                Ok(Some(Told { logs, stamp: came.stamp(stamp, asked), revision }))
+    /// Asks the owner of the user's inbox to begin a session; `None` if there is no manager in time.
+    ///
+    /// # Errors
+    /// Why the login is refused for good.
+    pub(crate) async fn login(
+        &self,
+        inbox: &LogName,
+        login: &Login,
+    ) -> Result<Option<Told>, (ErrorCode, String)> {
+        match self.managers.ask_noting(MANAGER_WITHIN, inbox, &login.ask).await {
+            Ok((Reply::LoggedIn { stamp: number, logs, revision, welcome }, asked)) => {
+                let stamp = login.came.stamp(number, asked);
+                Ok(Some(Told { logs, stamp, revision, number, welcome }))
             }
             Ok((Reply::Refused { code, message }, _)) => match ErrorCode::from_number(code) {
                 Some(code) if code.retry().is_none() => Err((code, message)),
@@ -293,10 +351,10 @@ impl Server {
     }
 }
 
-fn login_ok(seq: u64, logs: &str) -> bytes::Bytes {
-    let mut ok = event::ok(seq);
-    ok.logs = serde_json::from_str(logs).ok();
-    ok.to_bytes()
+fn login_ok(seq: u64, told: Option<&Told>, keys: &Keys<'_>) -> bytes::Bytes {
+    let logs = told.and_then(|told| to_raw_value(&told.logs).ok());
+    let logs = logs.or_else(|| to_raw_value(&()).ok());
+    keys.with(&Packet { logs: logs.as_deref(), ..event::ok(seq) })
 }
 
 impl Request<'_> {

@@ -2,7 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod commands;
-mod login;
+pub(crate) mod login;
 pub(crate) mod marks;
 mod people;
 mod reading;

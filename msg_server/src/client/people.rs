@@ -26,7 +26,7 @@ impl Request<'_> {
         let Ok(topic) = TopicName::new(self.arg(0)) else {
             return self.refuse(ErrorCode::UnknownTopic, turn);
         };
-        let after = UserId::new(self.arg(1)).ok();
+        let after = self.user(self.arg(1)).ok();
         let limit = self.arg(2).parse().unwrap_or(MAX_MEMBERS).clamp(1, MAX_MEMBERS);
         let log = LogName::topic(&topic);
         let ask = Ask::Members { topic, user: self.who.user.clone(), after, limit };
@@ -52,7 +52,7 @@ impl Request<'_> {
     pub(super) fn presence(&self, turn: &mut Turn) {
         let Some(seq) = self.packet.seq else { return };
         let users: Result<Vec<UserId>, _> =
-            self.packet.args.as_slice().iter().map(|arg| UserId::new(arg)).collect();
+            self.packet.args.as_slice().iter().map(|arg| self.user(arg)).collect();
         let Ok(users) = users else { return self.malformed("PRESENCE takes user ids", turn) };
         let (server, session) = (Arc::clone(self.server), Arc::clone(self.session));
         self.later(async move {

@@ -28,7 +28,7 @@ impl Request<'_> {
     }
 
     fn p2p(&self, to: &str, text: &str, turn: &mut Turn) {
-        let Ok(to) = UserId::new(to) else { return self.not_sent(ErrorCode::UnknownUser, turn) };
+        let Ok(to) = self.user(to) else { return self.not_sent(ErrorCode::UnknownUser, turn) };
         let inbox = LogName::inbox(&to);
         self.compose(Some(&to), text, turn, |content, turn| {
             if self.is_volatile() {

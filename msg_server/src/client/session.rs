@@ -37,6 +37,10 @@ pub struct Session {
     who: OnceLock<Who>,
     /// When it logged in, as [`seniority::stamp`](super::seniority::stamp) tells.
     stamp: AtomicU64,
+    /// The owner's own number of the login; 0 while none has told it.
+    login_number: AtomicU64,
+    /// When what it logged in by expires, in milliseconds since 1970.
+    expires: AtomicU64,
     /// Bytes of appends that are not answered.
     unanswered: AtomicUsize,
     /// Requests that a task still works on.
@@ -99,6 +103,8 @@ impl Session {
             heard: AtomicU32::new(server.seconds()),
             who: OnceLock::new(),
             stamp: AtomicU64::new(0),
+            login_number: AtomicU64::new(0),
+            expires: AtomicU64::new(u64::MAX),
             unanswered: AtomicUsize::new(0),
             under_way: AtomicUsize::new(0),
             before_next: AtomicUsize::new(0),
@@ -158,6 +164,24 @@ impl Session {
         self.who().is_some_and(|who| who.device.as_ref() == Some(device))
     }
 
+    /// The owner's own number of its login: what ended access later has a greater one.
+    pub(crate) fn login_number(&self) -> u64 {
+        self.login_number.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_login_number(&self, number: u64) {
+        self.login_number.store(number, Ordering::Relaxed);
+    }
+
+    /// When what it logged in by expires, in milliseconds since 1970.
+    pub(crate) fn expires(&self) -> u64 {
+        self.expires.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_expires(&self, at: u64) {
+        self.expires.store(at, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_stamp(&self, stamp: u64) {
         self.stamp.store(stamp, Ordering::Relaxed);
     }
@@ -185,6 +209,21 @@ impl Session {
     /// Refuses a request; an old session hears nothing of it.
     pub(crate) fn refuse(&self, seq: Option<u64>, code: ErrorCode, stored: Option<Stored>, turn: &mut Turn) {
         self.refuse_saying(seq, code, code.meaning(), stored, turn);
+    }
+
+    /// As [`Session::refuse`], for whoever knows when it is worth trying again.
+    pub(crate) fn refuse_for(
+        &self,
+        seq: Option<u64>,
+        code: ErrorCode,
+        message: &str,
+        retry: Option<Duration>,
+        turn: &mut Turn,
+    ) {
+        count(&self.server.figures.refused);
+        if let Some(seq) = seq {
+            self.push(event::error_for(seq, code, message, retry), turn);
+        }
     }
 
     /// As [`Session::refuse`], in other words.
@@ -248,6 +287,21 @@ impl Session {
     /// Whether nothing more is stored for it here.
     pub(crate) fn is_leaving(&self) -> bool {
         self.leaving.load(Ordering::Relaxed)
+    }
+
+    /// Whether its login is being decided.
+    pub(crate) fn is_logging_in(&self) -> bool {
+        !self.is_logged_in() && self.before_next.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether nobody on the way can read what it says.
+    pub(crate) fn is_private(&self) -> bool {
+        self.address.ip().to_canonical().is_loopback()
+    }
+
+    /// Where it comes from.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// Its next packet waits until what this returns is dropped.

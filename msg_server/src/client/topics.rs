@@ -288,6 +288,9 @@ impl Server {
         if sessions.is_empty() || self.shutdown.is_draining() {
             return Refreshed::Done;
         }
+        if !self.end_outlived(user, &sessions).await {
+            return Refreshed::Unread;
+        }
         let seen: Vec<u64> = sessions.iter().map(|session| session.state().memberships).collect();
         let ask = Ask::Topics { user: user.clone() };
         let asked = self.managers.ask_within(ANSWER_WITHIN, &LogName::inbox(user), &ask).await;

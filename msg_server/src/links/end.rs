@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh::connection::Close;
-use mesh::link::{Greeting, LinkId, Pulse};
+use mesh::link::{Greeting, LinkId, OPERATOR, Pulse};
 use mesh::outbox::{Outbox, Turn};
 use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
@@ -77,6 +77,9 @@ impl LinkEnd {
                 server.channels.publish(Channel::Monitor, &bytes::Bytes::copy_from_slice(whole), turn)
             }
             Frame::Notice(json) => server.noticed(json, turn),
+            Frame::Ask(ask, json) if self.greeting.role == OPERATOR => {
+                server.operator_asks(&self.outbox, ask, json);
+            }
             _ => {}
         }
         Ok(())

@@ -4,4 +4,5 @@ pub(crate) mod channels;
 pub(crate) mod end;
 pub(crate) mod managers;
 pub(crate) mod online;
+mod operators;
 pub mod roster;
