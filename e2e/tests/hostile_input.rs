@@ -319,10 +319,9 @@ async fn more_connections_than_allowed() {
     for _ in 0..40 {
         silent.push(Wire::connect(mesh.msg_server_addr(0)).await);
     }
-    // The last of them is turned away, at once.
+    // The last of them is turned away, at once and without a packet: it may be an old client.
     let turned_away = silent.last_mut().expect("a connection").closed().await;
-    let code = turned_away.first().map(|body| String::from_utf8_lossy(body).into_owned());
-    assert!(code.is_none_or(|packet| packet.contains("2000")), "{turned_away:?}");
+    assert!(turned_away.is_empty(), "{turned_away:?}");
     amy.send_p2p("amy", "still here", "m1").await;
     drop(silent);
     eventually("there is room again", async || {

@@ -20,10 +20,13 @@ async fn a_second_store_behind_one_mesh_is_refused_and_both_are_named() {
     mesh.start(Part::Manager(1)).await;
     let (ours, other) = (store_id(&mesh, 0).await, store_id(&mesh, 1).await);
     assert_ne!(ours, other);
-    for who in [Part::MsgServer(0), Part::MsgServer(1), Part::Manager(1)] {
-        eventually(&format!("{who} names both stores"), async || {
-            let log = mesh.log(who);
-            log.lines().any(|line| line.contains(&ours) && line.contains(&other)).then_some(())
+    // Whom one msg_server has refused dials no other.
+    for parts in [&[Part::MsgServer(0), Part::MsgServer(1)][..], &[Part::Manager(1)]] {
+        eventually("both sides name both stores", async || {
+            let mut lines = parts.iter().map(|part| mesh.log(*part));
+            lines
+                .any(|log| log.lines().any(|line| line.contains(&ours) && line.contains(&other)))
+                .then_some(())
         })
         .await;
     }
@@ -40,6 +43,38 @@ async fn a_store_that_was_exchanged_is_refused_by_msg_servers_that_served_anothe
     mesh.logged(Part::MsgServer(0), "store").await;
     let health = mesh.healthz(Part::MsgServer(0)).await.expect("it lives");
     assert_eq!((health.status, health.figure("Managers")), (503, 0), "{}", health.report);
+}
+
+#[tokio::test]
+async fn a_manager_that_one_msg_server_refuses_serves_no_other_until_that_is_mended() {
+    let mesh = Mesh::builder().managers(2).build();
+    let [first, second] = [0, 1].map(|index| mesh.msg_server_addr(index).to_string());
+    mesh.reconfigure(Part::Manager(0), "MsgServerList", vec![first.clone()]);
+    mesh.reconfigure(Part::Manager(1), "MsgServerList", vec![second.clone()]);
+    mesh.parts().for_each(|part| mesh.spawn(part));
+    for server in [Part::MsgServer(0), Part::MsgServer(1)] {
+        managers_of(&mesh, server, 1).await;
+    }
+    mesh.reconfigure(Part::Manager(0), "MsgServerList", vec![first, second]);
+    mesh.reload(Part::Manager(0));
+    managers_of(&mesh, Part::MsgServer(0), 0).await;
+    let (ours, other) = (store_id(&mesh, 0).await, store_id(&mesh, 1).await);
+    let report = mesh.healthz(Part::Manager(0)).await.expect("it lives").report.to_string();
+    assert!(report.contains(&ours) && report.contains(&other), "{report}");
+    mesh.kill(Part::Manager(1)).await;
+    mesh.restart(Part::MsgServer(1)).await;
+    for server in [Part::MsgServer(0), Part::MsgServer(1)] {
+        managers_of(&mesh, server, 1).await;
+    }
+}
+
+/// Waits until the msg_server is linked to so many managers.
+async fn managers_of(mesh: &Mesh, server: Part, count: u64) {
+    eventually(&format!("{server} has {count} managers"), async || {
+        let health = mesh.healthz(server).await?;
+        (health.figure("Managers") == count).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -16,11 +16,10 @@ mod server_link;
 use std::io;
 use std::sync::Arc;
 
-use mesh::config::GatewayConfig;
-use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::config::{GatewayConfig, Role};
+use mesh::link::{Dial, dial_all};
 use mesh::listener::{Census, Limits, accept};
 use mesh::process::Shutdown;
-use mesh::report::Identity;
 use protocol::channel::Channel;
 use thiserror::Error;
 use tokio::net::TcpListener;
@@ -28,9 +27,6 @@ use tokio::net::TcpListener;
 use desk::Desk;
 use peer::{Bounds, ClientPeer};
 use server_link::ServerLink;
-
-/// The name of this role.
-const ROLE: &str = "gateway";
 
 /// Bytes of answers that may wait for one client: some hundred answers.
 const CLIENT_QUEUE_BYTES: usize = 64 * 1024;
@@ -53,16 +49,13 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), GatewayError> {
     let address = listener.local_addr()?.to_string();
-    let beat = config.dial.beat_time;
-    let identity = Arc::new(Identity::new(ROLE, &config.dial.uuid, address).with_beat(beat));
-    let desk = Arc::new(Desk::new(beat, shutdown.clone()));
+    let dial = Dial::new(Role::Gateway, &config.links, &config.dial, &[Channel::Monitor]);
+    let identity = Arc::new(dial.identity(address));
+    let desk = Arc::new(Desk::new(config.dial.beat_time, shutdown.clone()));
     let for_links = Arc::clone(&desk);
-    shutdown.spawn(dial_all(
-        config.dial.msg_server_list.clone(),
-        dial(&config),
-        shutdown.clone(),
-        move |address| ServerLink::new(address, &for_links, &identity),
-    ));
+    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
+        ServerLink::new(address, &for_links, &identity)
+    }));
     let bounds = bounds(&config);
     accept(listener, limits(&config), Arc::new(Census::default()), shutdown.clone(), |_, outbox| {
         ClientPeer::new(&desk, outbox, bounds)
@@ -72,16 +65,6 @@ pub async fn run(
     // Nobody is left who needs the links.
     shutdown.cancel();
     Ok(())
-}
-
-fn dial(config: &GatewayConfig) -> Dial {
-    Dial {
-        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
-        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
-        channels: vec![Channel::Monitor],
-        queue_bytes: config.links.link_queue_bytes,
-        beat: config.dial.beat_time,
-    }
 }
 
 fn limits(config: &GatewayConfig) -> Limits {

@@ -31,11 +31,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh::config::ManagerConfig;
+use mesh::config::{ManagerConfig, Role};
 use mesh::health;
-use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::link::{Dial, dial_all};
 use mesh::process::Shutdown;
-use mesh::report::Identity;
 use protocol::channel::Channel;
 use storage::StoreError;
 use storage::embedded::OpenError;
@@ -48,8 +47,8 @@ use vitals::Vitals;
 
 pub use open::OpenStore;
 
-/// The name of this role.
-const ROLE: &str = "manager";
+/// What a manager subscribes to, in this order.
+const CHANNELS: [Channel; 3] = [Channel::StoreMessage, Channel::StoreClientInfo, Channel::StoreTopicInfo];
 
 /// How long refusals may take to leave once the store has failed.
 const LAST_REFUSALS: Duration = Duration::from_secs(1);
@@ -108,8 +107,7 @@ pub async fn run_with(
         opened = opening => opened??,
         () = shutdown.draining() => return Ok(()),
     };
-    let identity = Identity::new(ROLE, &config.dial.uuid, address).with_beat(config.dial.beat_time);
-    let outcome = work(opened, &config, &vitals, identity, &shutdown).await;
+    let outcome = work(opened, &config, &vitals, address, &shutdown).await;
     let bound = if outcome.is_ok() { shutdown.drain_time() } else { LAST_REFUSALS };
     let _ = tokio::time::timeout(bound, vitals.quiet()).await;
     // Nobody is left who needs the links.
@@ -125,18 +123,20 @@ async fn work(
     OpenStore { store, failed }: OpenStore,
     config: &ManagerConfig,
     vitals: &Arc<Vitals>,
-    identity: Identity,
+    address: String,
     shutdown: &Shutdown,
 ) -> Result<(), ManagerError> {
     tracing::info!(store = %store.id(), "the store is open");
-    vitals.opened(Arc::clone(&store));
     shutdown.spawn(pairs::keep_completing(Arc::clone(&store), shutdown.clone()));
     if let Some(age) = config.retention {
         shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
     }
-    let (dial, servers) = (dial(config, store.id().to_string()), config.dial.msg_server_list.clone());
+    let dial = Dial::new(Role::Manager, &config.links, &config.dial, &CHANNELS);
+    let dial = dial.with_store(store.id().to_string());
+    vitals.opened(Arc::clone(&store), Arc::clone(dial.refusals()));
+    let identity = dial.identity(address);
     let desk = Desk::new(store, Arc::clone(vitals), identity, &config.links, shutdown.clone());
-    shutdown.spawn(dial_all(servers, dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
+    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
     tokio::select! {
         () = shutdown.draining() => Ok(()),
         error = failed => Err(ManagerError::Failed(error)),
@@ -144,15 +144,5 @@ async fn work(
 }
 
 async fn serve_health(config: ManagerConfig, listener: TcpListener, vitals: Arc<Vitals>, shutdown: Shutdown) {
-    health::serve(listener, &config.process, ROLE, vitals, &shutdown).await;
-}
-
-fn dial(config: &ManagerConfig, store: String) -> Dial {
-    Dial {
-        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store },
-        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
-        channels: vec![Channel::StoreMessage, Channel::StoreClientInfo, Channel::StoreTopicInfo],
-        queue_bytes: config.links.link_queue_bytes,
-        beat: config.dial.beat_time,
-    }
+    health::serve(listener, &config.process, Role::Manager, vitals, &shutdown).await;
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use mesh::health::Health;
-use mesh::link::LinkId;
+use mesh::link::{LinkId, Refusals};
 use mesh::outbox::Outbox;
 use mesh::process::Shutdown;
 use parking_lot::Mutex;
@@ -18,8 +18,8 @@ use crate::latency::Latencies;
 
 /// The state of a manager, from its start to its end.
 pub struct Vitals {
-    /// Set once it is open.
-    store: OnceLock<Arc<dyn Store>>,
+    /// Set once the store is open.
+    open: OnceLock<Open>,
     budget: Arc<Budget>,
     links: Mutex<HashMap<LinkId, Arc<Outbox>>>,
     latencies: Mutex<Latencies>,
@@ -33,11 +33,16 @@ pub struct Vitals {
     shutdown: Shutdown,
 }
 
+struct Open {
+    store: Arc<dyn Store>,
+    refusals: Arc<Refusals>,
+}
+
 impl Vitals {
     /// Of a manager whose store is not open yet, and which may have so many bytes under way.
     pub fn new(limit: usize, shutdown: Shutdown) -> Self {
         Self {
-            store: OnceLock::new(),
+            open: OnceLock::new(),
             budget: Arc::new(Budget::new(limit)),
             links: Mutex::default(),
             latencies: Mutex::new(Latencies::new(Instant::now())),
@@ -52,10 +57,10 @@ impl Vitals {
         }
     }
 
-    /// The store is open.
-    pub fn opened(&self, store: Arc<dyn Store>) {
+    /// The store is open, and msg_servers are dialled, which may refuse.
+    pub fn opened(&self, store: Arc<dyn Store>, refusals: Arc<Refusals>) {
         // Opened once; a second call would change nothing.
-        let _ = self.store.set(store);
+        let _ = self.open.set(Open { store, refusals });
     }
 
     /// The bytes that are under way.
@@ -114,8 +119,9 @@ impl Vitals {
 
 impl Health for Vitals {
     fn troubles(&self) -> Vec<String> {
-        let Some(store) = self.store.get() else { return vec!["the store is not open yet".into()] };
-        let mut troubles: Vec<_> = store.health().err().map(|error| error.to_string()).into_iter().collect();
+        let Some(open) = self.open.get() else { return vec!["the store is not open yet".into()] };
+        let mut troubles = open.refusals.troubles();
+        troubles.extend(open.store.health().err().map(|error| error.to_string()));
         if self.links.lock().is_empty() {
             troubles.push("no msg_server is linked".into());
         }

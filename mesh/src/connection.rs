@@ -3,26 +3,27 @@
 //! The read buffer belongs to the thread, not to the connection: an idle one holds no buffer. What is left of
 //! an unfinished frame is kept until the rest comes, and grows only as bytes really arrive.
 
+mod ending;
+#[cfg(test)]
+mod tests;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Instant, Sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::outbox::{Outbox, Turn};
 
 const READ_BYTES: usize = 64 * 1024;
-
-/// What is queued when a connection ends may take this long to be taken by the other side.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 
 thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
@@ -105,8 +106,16 @@ pub fn take(stream: TcpStream, queue_bytes: usize) -> io::Result<(OwnedReadHalf,
     Ok((read, Outbox::new(write, queue_bytes)))
 }
 
-/// Runs a connection to its end. Dropping the future cuts it; [`Outbox::close`] ends it in order.
-pub async fn drive<P: Peer>(read: OwnedReadHalf, outbox: Arc<Outbox>, peer: &mut P) -> Ended {
+/// Runs a connection to its end; then its descriptor is closed, whoever still holds the outbox.
+///
+/// [`Outbox::close`] ends it in order, and `cut` ends the waiting that is part of that. Dropping the future cuts the
+/// connection where it is.
+pub async fn drive<P: Peer>(
+    read: OwnedReadHalf,
+    outbox: Arc<Outbox>,
+    peer: &mut P,
+    cut: &CancellationToken,
+) -> Ended {
     let mut connection = Connection { read, outbox, unread: Vec::new(), stalled: false, timer: None };
     let mut turn = Turn::default();
     let ended = loop {
@@ -116,9 +125,14 @@ pub async fn drive<P: Peer>(read: OwnedReadHalf, outbox: Arc<Outbox>, peer: &mut
         }
     };
     turn.flush().await;
-    connection.last_words(&ended).await;
+    // Boxed, as what follows: what only the end of a connection needs costs it nothing while it lives.
+    let said = matches!(ended, Ended::ByUs(_)) && Box::pin(connection.last_words(cut)).await;
+    connection.outbox.hang_up();
     peer.ended(&ended, &mut turn);
     turn.flush().await;
+    if said {
+        Box::pin(connection.discard_input(cut)).await;
+    }
     ended
 }
 
@@ -130,6 +144,13 @@ struct Connection {
     /// `unread` may hold whole frames that the peer did not want yet.
     stalled: bool,
     timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        // The other half of the descriptor, which others may hold for long.
+        self.outbox.hang_up();
+    }
 }
 
 impl Connection {
@@ -187,21 +208,6 @@ impl Connection {
             (Some(at), Some(timer)) => timer.as_mut().reset(at),
             (Some(at), timer) => *timer = Some(Box::pin(tokio::time::sleep_until(at))),
         }
-    }
-
-    /// Gives what is queued a bounded time to leave.
-    async fn last_words(&mut self, ended: &Ended) {
-        if !matches!(ended, Ended::ByUs(_)) {
-            return;
-        }
-        let flushed = async {
-            while matches!(self.outbox.flush(), Ok(false)) {
-                if self.outbox.writable().await.is_err() {
-                    return;
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LAST_WORDS, flushed).await;
     }
 }
 

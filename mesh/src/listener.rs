@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
 
 use crate::connection::{self, Peer};
 use crate::outbox::Outbox;
@@ -18,51 +19,91 @@ use crate::process::Shutdown;
 pub struct Limits {
     /// In all.
     pub connections: usize,
-    /// From one address.
+    /// From one IPv4 address, or one IPv6 network of 64 bits.
     pub per_address: usize,
     /// Bytes that may wait to be written to one connection.
     pub queue_bytes: usize,
 }
 
-/// How many connections are open, in all and by address.
+/// How many connections are open, in all and by origin.
 #[derive(Default)]
 pub struct Census {
-    by_address: Mutex<HashMap<IpAddr, usize>>,
+    by_origin: Mutex<HashMap<Origin, usize>>,
 }
 
 impl Census {
     /// Connections that are open.
     pub fn open(&self) -> usize {
-        self.by_address.lock().values().sum()
+        self.by_origin.lock().values().sum()
     }
 
-    fn enter(self: &Arc<Self>, address: IpAddr, limits: Limits) -> Option<Place> {
-        let mut by_address = self.by_address.lock();
-        let total: usize = if by_address.len() > 1 { by_address.values().sum() } else { 0 };
-        let here = by_address.get(&address).copied().unwrap_or(0);
+    /// Counts one more; false, and none is counted, where that would be more than `limits`.
+    fn enter(&self, origin: Origin, limits: Limits) -> bool {
+        let mut by_origin = self.by_origin.lock();
+        let total: usize = if by_origin.len() > 1 { by_origin.values().sum() } else { 0 };
+        let here = by_origin.get(&origin).copied().unwrap_or(0);
         if here >= limits.per_address || total.max(here) >= limits.connections {
-            return None;
+            return false;
         }
-        by_address.insert(address, here + 1);
-        Some(Place { census: Arc::clone(self), address })
+        by_origin.insert(origin, here + 1);
+        true
     }
+
+    fn leave(&self, origin: Origin) {
+        let mut by_origin = self.by_origin.lock();
+        if let Some(count) = by_origin.get_mut(&origin) {
+            *count -= 1;
+            if *count == 0 {
+                by_origin.remove(&origin);
+            }
+        }
+    }
+}
+
+/// Whose connections count together: those of one IPv4 address, or of one IPv6 network of 64 bits, for whoever has one
+/// such address has all of that network's (RFC 6177).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Origin {
+    V4(Ipv4Addr),
+    V6([u16; 4]),
+}
+
+impl From<IpAddr> for Origin {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self::V6([a, b, c, d])
+            }
+        }
+    }
+}
+
+/// What the connections of one listener have in common.
+struct Port {
+    census: Arc<Census>,
+    limits: Limits,
+    /// Their last words are to take no longer.
+    time_over: CancellationToken,
 }
 
 /// One connection's place in the census, given back when it is dropped.
 struct Place {
-    census: Arc<Census>,
-    address: IpAddr,
+    port: Arc<Port>,
+    origin: Origin,
+}
+
+impl Place {
+    fn take(port: &Arc<Port>, address: IpAddr) -> Option<Self> {
+        let origin = Origin::from(address);
+        port.census.enter(origin, port.limits).then(|| Self { port: Arc::clone(port), origin })
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut by_address = self.census.by_address.lock();
-        if let Some(count) = by_address.get_mut(&self.address) {
-            *count -= 1;
-            if *count == 0 {
-                by_address.remove(&self.address);
-            }
-        }
+        self.port.census.leave(self.origin);
     }
 }
 
@@ -78,6 +119,7 @@ pub async fn accept<P: Peer + 'static>(
     shutdown: Shutdown,
     greet: impl Fn(SocketAddr, &Arc<Outbox>) -> P,
 ) {
+    let port = Arc::new(Port { census, limits, time_over: shutdown.time_over().clone() });
     loop {
         let accepted = tokio::select! {
             () = shutdown.draining() => return,
@@ -85,8 +127,8 @@ pub async fn accept<P: Peer + 'static>(
         };
         match accepted {
             Ok((stream, address)) => {
-                if let Some(place) = census.enter(address.ip(), limits) {
-                    start(stream, address, limits, place, &shutdown, &greet);
+                if let Some(place) = Place::take(&port, address.ip()) {
+                    start(stream, address, place, &shutdown, &greet);
                 } else {
                     tracing::debug!(%address, "refused a connection: the limit is reached");
                 }
@@ -103,15 +145,14 @@ pub async fn accept<P: Peer + 'static>(
 fn start<P: Peer + 'static>(
     stream: TcpStream,
     address: SocketAddr,
-    limits: Limits,
     place: Place,
     shutdown: &Shutdown,
     greet: &impl Fn(SocketAddr, &Arc<Outbox>) -> P,
 ) {
-    let Ok((read, outbox)) = connection::take(stream, limits.queue_bytes) else { return };
+    let Ok((read, outbox)) = connection::take(stream, place.port.limits.queue_bytes) else { return };
     let mut peer = greet(address, &outbox);
     shutdown.spawn(async move {
-        let ended = connection::drive(read, outbox, &mut peer).await;
+        let ended = connection::drive(read, outbox, &mut peer, &place.port.time_over).await;
         tracing::trace!(%address, ?ended, "connection ended");
         drop(place);
     });
@@ -122,4 +163,47 @@ fn is_of_one_connection(error: &io::Error) -> bool {
         error.kind(),
         io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: Limits = Limits { connections: 100, per_address: 2, queue_bytes: 0 };
+
+    fn port() -> Arc<Port> {
+        Arc::new(Port { census: Arc::default(), limits: LIMITS, time_over: CancellationToken::new() })
+    }
+
+    fn take(port: &Arc<Port>, address: &str) -> Option<Place> {
+        Place::take(port, address.parse().unwrap())
+    }
+
+    #[test]
+    fn one_ipv6_network_counts_as_one_address() {
+        let port = port();
+        let _places =
+            ["2001:db8:0:1::1", "2001:db8:0:1:ffff::2"].map(|address| take(&port, address).unwrap());
+        assert!(take(&port, "2001:db8:0:1::3").is_none());
+        assert!(take(&port, "2001:db8:0:2::1").is_some());
+    }
+
+    #[test]
+    fn an_ipv4_address_counts_as_itself_also_where_it_comes_as_ipv6() {
+        let port = port();
+        let _places = ["192.0.2.1", "::ffff:192.0.2.1"].map(|address| take(&port, address).unwrap());
+        assert!(take(&port, "::ffff:192.0.2.1").is_none());
+        assert!(take(&port, "::ffff:192.0.2.2").is_some());
+    }
+
+    #[test]
+    fn who_leaves_makes_room_and_is_forgotten() {
+        let port = port();
+        let places = [(); 2].map(|()| take(&port, "192.0.2.1").unwrap());
+        assert_eq!(port.census.open(), 2);
+        drop(places);
+        assert!(take(&port, "192.0.2.1").is_some());
+        assert_eq!(port.census.open(), 0);
+        assert!(port.census.by_origin.lock().is_empty());
+    }
 }

@@ -5,9 +5,11 @@
 //! socket takes no more does the connection's own task take over, for as long as that lasts.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -22,14 +24,14 @@ const KEPT_SLOTS: usize = 32;
 
 /// The queue of one connection, and the half of its socket that is written to.
 pub struct Outbox {
-    socket: OwnedWriteHalf,
     limit: AtomicUsize,
     wake: Notify,
     state: Mutex<State>,
 }
 
-#[derive(Default)]
 struct State {
+    /// `None` once the connection has hung up: whoever holds the outbox longer holds no descriptor.
+    socket: Option<OwnedWriteHalf>,
     queue: VecDeque<Bytes>,
     /// Bytes of the first frame that are written already.
     written: usize,
@@ -67,7 +69,8 @@ pub enum NotQueued {
 impl Outbox {
     /// An outbox that holds at most `limit` bytes, or one frame if that alone is longer.
     pub fn new(socket: OwnedWriteHalf, limit: usize) -> Arc<Self> {
-        Arc::new(Self { socket, limit: limit.into(), wake: Notify::new(), state: Mutex::default() })
+        let state = Mutex::new(State::new(socket));
+        Arc::new(Self { limit: limit.into(), wake: Notify::new(), state })
     }
 
     /// Queues a frame, to be written when the turn ends.
@@ -101,7 +104,7 @@ impl Outbox {
         if state.blocked {
             return Ok(());
         }
-        let (written, wake) = self.write_out(state);
+        let (written, wake) = Self::write_out(state);
         if wake {
             self.wake.notify_one();
         }
@@ -126,9 +129,9 @@ impl Outbox {
         }
         state.closing = Some(how);
         if how == Closing::Now {
-            let keep = usize::from(state.written > 0);
-            state.queue.truncate(keep);
+            state.drop_what_is_not_begun();
         }
+        state.waiting += last.as_ref().map_or(0, Bytes::len);
         state.queue.extend(last);
         drop(state);
         self.wake.notify_one();
@@ -162,8 +165,25 @@ impl Outbox {
         self.wake.notified().await;
     }
 
+    /// Waits until the socket may take more. For the connection's own task alone.
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        self.socket.writable().await
+        poll_fn(|cx| self.state.lock().poll_writable(cx)).await
+    }
+
+    /// Whether it is ending because its reader is too slow, or because it failed.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.state.lock().closing == Some(Closing::Now)
+    }
+
+    /// Nothing more is written: the other side reads an end after what was.
+    pub(crate) fn hang_up(&self) {
+        let socket = {
+            let mut state = self.state.lock();
+            state.give_up();
+            state.socket.take()
+        };
+        // Out of the lock, for it is a system call: this half of the socket is shut down.
+        drop(socket);
     }
 
     /// Writes what the socket takes. True if nothing is left.
@@ -171,7 +191,7 @@ impl Outbox {
         let (written, wake) = {
             let mut state = self.state.lock();
             state.touched = false;
-            self.write_out(&mut state)
+            Self::write_out(&mut state)
         };
         if wake {
             self.wake.notify_one();
@@ -180,18 +200,17 @@ impl Outbox {
     }
 
     /// As [`Outbox::flush`]; says as well whether the connection's task is to be woken for what came of it.
-    fn write_out(&self, state: &mut State) -> (io::Result<bool>, bool) {
+    fn write_out(state: &mut State) -> (io::Result<bool>, bool) {
         let was_blocked = std::mem::take(&mut state.blocked);
         while !state.queue.is_empty() {
-            match self.write_some(state) {
+            match state.write_some() {
                 Ok(count) => state.advance(count),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                     state.blocked = true;
                     return (Ok(false), !was_blocked);
                 }
                 Err(error) => {
-                    state.closing = Some(Closing::Now);
-                    state.queue.clear();
+                    state.give_up();
                     return (Err(error), true);
                 }
             }
@@ -201,23 +220,42 @@ impl Outbox {
         }
         (Ok(true), false)
     }
-
-    fn write_some(&self, state: &State) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut used = 0;
-        for (slot, frame) in slices.iter_mut().zip(&state.queue) {
-            let from = if used == 0 { state.written } else { 0 };
-            *slot = IoSlice::new(&frame[from..]);
-            used += 1;
-        }
-        match self.socket.try_write_vectored(&slices[..used])? {
-            0 => Err(io::ErrorKind::WriteZero.into()),
-            count => Ok(count),
-        }
-    }
 }
 
 impl State {
+    fn new(socket: OwnedWriteHalf) -> Self {
+        Self {
+            socket: Some(socket),
+            queue: VecDeque::new(),
+            written: 0,
+            waiting: 0,
+            blocked: false,
+            touched: false,
+            closing: None,
+        }
+    }
+
+    /// Nothing more is written.
+    fn give_up(&mut self) {
+        self.closing = Some(Closing::Now);
+        self.queue = VecDeque::new();
+        self.waiting = 0;
+        self.blocked = false;
+    }
+
+    /// What is partly written has to be finished, or nothing after it could be read.
+    fn drop_what_is_not_begun(&mut self) {
+        self.queue.truncate(usize::from(self.written > 0));
+        self.waiting = self.queue.iter().map(Bytes::len).sum::<usize>() - self.written;
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &self.socket {
+            Some(socket) => socket.as_ref().poll_write_ready(cx),
+            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
     fn overflows(&self, bytes: usize, limit: usize) -> bool {
         self.waiting + bytes > limit && !self.queue.is_empty()
     }
@@ -231,6 +269,21 @@ impl State {
             }
             self.written -= frame.len();
             self.queue.pop_front();
+        }
+    }
+
+    fn write_some(&self) -> io::Result<usize> {
+        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut used = 0;
+        for (slot, frame) in slices.iter_mut().zip(&self.queue) {
+            let from = if used == 0 { self.written } else { 0 };
+            *slot = IoSlice::new(&frame[from..]);
+            used += 1;
+        }
+        match socket.try_write_vectored(&slices[..used])? {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            count => Ok(count),
         }
     }
 }

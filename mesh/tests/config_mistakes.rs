@@ -32,7 +32,7 @@ fn all_mistakes_of_a_file_come_in_one_message() {
             "etc/router.json: 4 mistakes\n  \
              etc/router.json:2:13: Listen (\"0.0.0.0\") is not ip:port; {LISTEN}\n  \
              etc/router.json:3:3: MsgServerLst is no key; did you mean \"MsgServerList\"?\n  \
-             etc/router.json:4:21: Redis.Port is \"x\"; write a port, as 6379 or \":6379\"\n  \
+             etc/router.json:4:21: Redis.Port is \"x\"; write a port from 0 to 65535, as 6379 or \":6379\"\n  \
              etc/router.json:5:19: DrainSeconds is -1; write seconds from 0 to 3600"
         )
     );
@@ -62,6 +62,7 @@ fn an_address_that_cannot_be_listened_on_is_told() {
         ("localhost:1", LISTEN),
         ("127.0.0.1:70000", LISTEN),
         ("::1:1", LISTEN),
+        ("17000", "write \"0.0.0.0:17000\" for every address of this machine, or \"127.0.0.1:17000\""),
         (":17000", "write \"0.0.0.0:17000\" for every address of this machine, or \"127.0.0.1:17000\""),
     ] {
         let told = format!("1:11: Listen (\"{value}\") is not ip:port; {right}");
@@ -82,7 +83,7 @@ fn a_list_of_addresses_is_told_of_one_by_one() {
             "1:35: MsgServerList[3] (\"a:1\") is in the list twice; name each address once",
             "1:41: MsgServerList[4] (\"[::]:5\") is no address that anyone can dial; write the address or name by \
              which others reach the msg_server",
-            "1:50: MsgServerList[5] is the number 6; write a list of host:port, as [\"127.0.0.1:19000\"]",
+            "1:50: MsgServerList[5] is the number 6; write host:port, as \"127.0.0.1:19000\"",
             &format!(
                 "1:52: MsgServerList[6] (\"d:http\") has a port that is not a number from 0 to 65535; {HOST_PORT}"
             ),
@@ -104,7 +105,7 @@ fn a_value_of_the_wrong_type_is_told_with_what_to_write() {
         ("DrainSeconds", "\"5s\"", "is the text \"5s\"; write seconds from 0 to 3600"),
         ("DrainSeconds", "null", "is null; write seconds from 0 to 3600"),
         ("LogKeep", "1.5", "is 1.5; write a whole number of files from 1 to 1000"),
-        ("LogKeep", "true", "is a truth value; write a whole number of files from 1 to 1000"),
+        ("LogKeep", "true", "is true; write a whole number of files from 1 to 1000"),
         (
             "LogKeep",
             "99999999999999999999",

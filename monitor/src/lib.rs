@@ -19,20 +19,16 @@ mod web;
 use std::io;
 use std::sync::Arc;
 
-use mesh::config::MonitorConfig;
+use mesh::config::{MonitorConfig, Role};
 use mesh::health;
-use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::link::{Dial, dial_all};
 use mesh::process::{BindError, Shutdown, bind};
-use mesh::report::Identity;
 use protocol::channel::Channel;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use mesh_watch::MeshWatch;
 use server_link::ServerLink;
-
-/// The name of this role.
-const ROLE: &str = "monitor";
 
 /// Why a monitor cannot run.
 #[derive(Debug, Error)]
@@ -69,18 +65,15 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), MonitorError> {
     let address = listener.local_addr()?.to_string();
-    let beat = config.dial.beat_time;
-    let identity = Arc::new(Identity::new(ROLE, &config.dial.uuid, address).with_beat(beat));
-    let watch = Arc::new(MeshWatch::new(beat, shutdown.clone()));
+    let dial = Dial::new(Role::Monitor, &config.links, &config.dial, &[Channel::Monitor]);
+    let identity = Arc::new(dial.identity(address));
+    let watch = Arc::new(MeshWatch::new(config.dial.beat_time, shutdown.clone()));
     serve_page(page, &watch, &shutdown)?;
     let for_links = Arc::clone(&watch);
-    shutdown.spawn(dial_all(
-        config.dial.msg_server_list.clone(),
-        dial(&config),
-        shutdown.clone(),
-        move |address| ServerLink::new(address, &for_links, &identity),
-    ));
-    health::serve(listener, &config.process, ROLE, watch, &shutdown).await;
+    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
+        ServerLink::new(address, &for_links, &identity)
+    }));
+    health::serve(listener, &config.process, Role::Monitor, watch, &shutdown).await;
     // Nobody depends on a monitor: there is nothing to wait for.
     shutdown.cancel();
     Ok(())
@@ -98,14 +91,4 @@ fn serve_page(page: TcpListener, watch: &Arc<MeshWatch>, shutdown: &Shutdown) ->
     });
     tracing::info!("the page is at http://{address}/");
     Ok(())
-}
-
-fn dial(config: &MonitorConfig) -> Dial {
-    Dial {
-        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
-        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
-        channels: vec![Channel::Monitor],
-        queue_bytes: config.links.link_queue_bytes,
-        beat: config.dial.beat_time,
-    }
 }

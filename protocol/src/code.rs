@@ -5,7 +5,7 @@
 //! | range | in | meaning |
 //! | --- | --- | --- |
 //! | 1000–1999 | `DISCONNECT` | come back through the gateway, after a short random wait |
-//! | 2000–2999 | `DISCONNECT` | come back, but not within 10 seconds |
+//! | 2000–2999 | `DISCONNECT` | come back, but not within 10 seconds; no code has it yet |
 //! | 3000–3999 | `DISCONNECT` | do not come back by yourself: a person or a program has to change something |
 //! | 4000–4999 | `ERROR` | the request is wrong: the same one will be refused again |
 //! | 5000–5999 | `ERROR` | not now: the same request may succeed after `Retry` milliseconds |
@@ -127,8 +127,6 @@ codes! {
         Silent = 1002, "nothing was heard from you for too long";
         /// A send could not be decided within the bounded wait.
         Unanswered = 1003, "a message could not be stored in time";
-        /// There are too many connections, in all or from this address.
-        TooManyConnections = 2000, "too many connections";
         /// The same client and device logged in again.
         Replaced = 3000, "the same device logged in again elsewhere";
         /// A frame that cannot be read.

@@ -18,20 +18,16 @@ pub mod standing;
 use std::io;
 use std::sync::Arc;
 
-use mesh::config::RouterConfig;
+use mesh::config::{Role, RouterConfig};
 use mesh::health;
-use mesh::link::{Dial, Greeting, Secrecy, dial_all};
+use mesh::link::{Dial, dial_all};
 use mesh::process::Shutdown;
-use mesh::report::Identity;
 use protocol::channel::Channel;
 use thiserror::Error;
 use tokio::net::TcpListener;
 
 use exchange::Exchange;
 use server_link::ServerLink;
-
-/// The name of this role.
-const ROLE: &str = "router";
 
 /// Why a router cannot run.
 #[derive(Debug, Error)]
@@ -47,17 +43,14 @@ pub enum RouterError {
 /// [`RouterError`] if it cannot begin.
 pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown) -> Result<(), RouterError> {
     let address = listener.local_addr()?.to_string();
-    let identity = Identity::new(ROLE, &config.dial.uuid, address).with_beat(config.dial.beat_time);
-    let identity = Arc::new(identity);
+    let dial = Dial::new(Role::Router, &config.links, &config.dial, &CHANNELS);
+    let identity = Arc::new(dial.identity(address));
     let exchange = Arc::new(Exchange::new(shutdown.clone()));
     let for_links = Arc::clone(&exchange);
-    shutdown.spawn(dial_all(
-        config.dial.msg_server_list.clone(),
-        dial(&config),
-        shutdown.clone(),
-        move |address| ServerLink::new(address, &for_links, &identity),
-    ));
-    health::serve(listener, &config.process, ROLE, Arc::clone(&exchange), &shutdown).await;
+    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
+        ServerLink::new(address, &for_links, &identity)
+    }));
+    health::serve(listener, &config.process, Role::Router, Arc::clone(&exchange), &shutdown).await;
     tokio::select! {
         () = exchange.flushed() => {}
         () = shutdown.cancelled() => {}
@@ -71,13 +64,3 @@ pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown
 /// msg_server is back, it sends over this link and not over an earlier one that is dead; what it sent there is asked for.
 pub const CHANNELS: [Channel; 4] =
     [Channel::Send, Channel::ClientStatus, Channel::TopicSync, Channel::TopicStatus];
-
-fn dial(config: &RouterConfig) -> Dial {
-    Dial {
-        greeting: Greeting { role: ROLE.into(), uuid: config.dial.uuid.clone(), store: String::new() },
-        secrecy: Secrecy::new(config.links.mesh_secret.clone()),
-        channels: CHANNELS.to_vec(),
-        queue_bytes: config.links.link_queue_bytes,
-        beat: config.dial.beat_time,
-    }
-}

@@ -45,7 +45,7 @@ pub enum Failure {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// No mesh runs in the folder.
-    #[error("no mesh runs in {0}; `shoal up` starts one, and `--data DIR` names another folder")]
+    #[error("no mesh runs in the folder {0}; `shoal up` starts one, and `--data DIR` names another folder")]
     NotRunning(String),
     /// The store cannot be opened.
     #[error(transparent)]

@@ -65,9 +65,12 @@ impl Manager {
         assert_eq!(self.shutdown.running_tasks(), 0);
     }
 
-    /// Waits for an end by itself.
+    /// Waits for an end by itself, and until nothing of it runs.
     pub async fn failed(self) -> ManagerError {
-        timeout(PATIENCE, self.running).await.expect("an end in time").unwrap().unwrap_err()
+        let error = timeout(PATIENCE, self.running).await.expect("an end in time").unwrap().unwrap_err();
+        self.shutdown.cancel();
+        timeout(PATIENCE, self.shutdown.tasks_ended()).await.expect("an end of its tasks in time");
+        error
     }
 }
 

@@ -203,7 +203,7 @@ impl Kind {
                 format!("{} from {} to {}", unit.name(), unit.count(min_ms), unit.count(max_ms))
             }
             Self::Whole { unit, min, max } => format!("a whole number of {unit} from {min} to {max}"),
-            Self::Port { usual } => format!("a port, as {usual} or \":{usual}\""),
+            Self::Port { usual } => format!("a port from 0 to 65535, as {usual} or \":{usual}\""),
             Self::Texts => "a list of texts".to_owned(),
             Self::Object(_) => "an object { … }".to_owned(),
             Self::ConfigOf(role) => format!("an object with keys of the {role}'s config file"),

@@ -36,7 +36,7 @@ pub struct ProcessConfig {
     pub login_timeout: Duration,
     /// The most bytes that one frame's body may have.
     pub max_frame_bytes: usize,
-    /// The most connections from one address; `usize::MAX` where unlimited.
+    /// The most connections from one IPv4 address or IPv6 network of 64 bits; `usize::MAX` where unlimited.
     #[serde(deserialize_with = "units::limit")]
     pub max_connections_per_address: usize,
     /// As configured: 0 derives it. Read it through [`ProcessConfig::connection_limit`].

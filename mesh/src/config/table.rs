@@ -101,7 +101,7 @@ pub static TABLE: &[Key] = &[
         whole("connections", 0, 100_000_000),
         "20000",
         Roles::ALL,
-        "The most connections from one IP address; 0 sets no limit.",
+        "The most connections from one IPv4 address, or from one IPv6 network of 64 bits; 0 sets no limit.",
     ),
     // Links.
     Key {

@@ -47,7 +47,7 @@ impl Check<'_> {
         }
         let mut seen: Vec<String> = Vec::new();
         self.elements(array, path, |node| {
-            let address = dialled(text(node, &Kind::Addresses)?)?;
+            let address = dialled(text(node, &Kind::OwnAddress)?)?;
             if seen.contains(&address) {
                 return Err(Wrong::new(
                     format!("({address:?}) is in the list twice"),
@@ -135,7 +135,8 @@ fn type_of(node: &Node<'_>) -> &'static str {
     match node {
         Node::StringLit(_) => "the text",
         Node::NumberLit(_) => "the number",
-        Node::BooleanLit(_) => "a truth value",
+        Node::BooleanLit(truth) if truth.value => "true",
+        Node::BooleanLit(_) => "false",
         Node::Object(_) => "an object",
         Node::Array(_) => "a list",
         Node::NullKeyword(_) => "null",
@@ -164,11 +165,11 @@ fn shortened(text: &str) -> String {
 fn listen(text: &str) -> Result<String> {
     let parsed = text.parse::<SocketAddr>();
     parsed.map(|address| address.to_string()).map_err(|_| {
-        let right = match text.strip_prefix(':') {
-            Some(port) if port.parse::<u16>().is_ok() => {
-                format!("write \"0.0.0.0:{port}\" for every address of this machine, or \"127.0.0.1:{port}\"")
-            }
-            _ => format!("write {}", Kind::Listen.form()),
+        let port = text.strip_prefix(':').unwrap_or(text);
+        let right = if port.parse::<u16>().is_ok() {
+            format!("write \"0.0.0.0:{port}\" for every address of this machine, or \"127.0.0.1:{port}\"")
+        } else {
+            format!("write {}", Kind::Listen.form())
         };
         Wrong::new(format!("({}) is not ip:port", quoted(text)), right)
     })

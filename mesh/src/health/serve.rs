@@ -10,7 +10,7 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::{Health, answer, is_get};
-use crate::config::ProcessConfig;
+use crate::config::{ProcessConfig, Role};
 use crate::connection::{Close, Peer};
 use crate::listener::{Census, Limits, accept};
 use crate::outbox::{Outbox, Turn};
@@ -24,7 +24,7 @@ const QUEUE_BYTES: usize = 64 * 1024;
 pub async fn serve<H: Health>(
     listener: TcpListener,
     config: &ProcessConfig,
-    process: &'static str,
+    role: Role,
     health: Arc<H>,
     shutdown: &Shutdown,
 ) {
@@ -36,7 +36,7 @@ pub async fn serve<H: Health>(
     let open = Arc::new(Open::default());
     let census = Arc::new(Census::default());
     accept(listener, limits, census, shutdown.clone(), |_, outbox| {
-        HealthPeer::new(process, Arc::clone(&health), config.login_timeout, &open, outbox)
+        HealthPeer::new(role, Arc::clone(&health), config.login_timeout, &open, outbox)
     })
     .await;
     open.close_all();
@@ -63,7 +63,7 @@ impl Open {
 
 /// A connection that may ask for health, and for nothing else.
 struct HealthPeer<H> {
-    process: &'static str,
+    role: Role,
     health: Arc<H>,
     deadline: Instant,
     open: Arc<Open>,
@@ -71,15 +71,9 @@ struct HealthPeer<H> {
 }
 
 impl<H: Health> HealthPeer<H> {
-    fn new(
-        process: &'static str,
-        health: Arc<H>,
-        patience: Duration,
-        open: &Arc<Open>,
-        outbox: &Arc<Outbox>,
-    ) -> Self {
+    fn new(role: Role, health: Arc<H>, patience: Duration, open: &Arc<Open>, outbox: &Arc<Outbox>) -> Self {
         let (open, id) = (Arc::clone(open), open.enter(outbox));
-        Self { process, health, deadline: Instant::now() + patience, open, id }
+        Self { role, health, deadline: Instant::now() + patience, open, id }
     }
 }
 
@@ -87,7 +81,7 @@ impl<H: Health> Peer for HealthPeer<H> {
     fn received(&mut self, input: &[u8], _turn: &mut Turn) -> Result<usize, Close> {
         match is_get(input) {
             None => Ok(0),
-            Some(true) => answer(input, self.process, &*self.health).map(|()| 0),
+            Some(true) => answer(input, self.role.name(), &*self.health).map(|()| 0),
             Some(false) => Err(Close::silently("this port answers nothing but its health")),
         }
     }
@@ -140,7 +134,7 @@ mod tests {
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new(Duration::ZERO));
         let until = shutdown.clone();
         let serving = tokio::spawn(async move {
-            serve(listener, &config.process, "router", Arc::new(Well), &until).await;
+            serve(listener, &config.process, Role::Router, Arc::new(Well), &until).await;
         });
         Served { address, shutdown, serving }
     }

@@ -10,8 +10,11 @@
 //! - every incarnation of a link has a [`LinkId`] of its own: an answer to an earlier one is never taken for this one's.
 
 mod dial;
+mod dialer;
+mod dialled;
 mod handshake;
 mod pulse;
+mod refusals;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -19,9 +22,10 @@ use protocol::packet;
 
 use crate::connection::Close;
 
-pub use dial::{Dial, Dialer, LinkHandler, dial_all};
+pub use dial::{Dial, LinkHandler, dial_all};
 pub use handshake::{Greeting, Listening, OPERATOR, Offer, Secrecy};
 pub use pulse::Pulse;
+pub use refusals::Refusals;
 
 /// The longest frame on a link, in bytes: a page of messages, or one message of the largest size allowed to be configured, fits.
 pub const MAX_FRAME_BYTES: usize = 64 * 1024 * 1024;

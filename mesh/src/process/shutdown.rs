@@ -59,6 +59,11 @@ impl Shutdown {
         self.cancel.cancelled().await;
     }
 
+    /// Cancelled when the time for draining is over.
+    pub(crate) fn time_over(&self) -> &CancellationToken {
+        &self.cancel
+    }
+
     /// Spawns a task that the end of the process waits for.
     pub fn spawn<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) -> JoinHandle<T> {
         self.tasks.spawn(task)

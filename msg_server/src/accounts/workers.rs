@@ -100,7 +100,7 @@ impl Workers {
         })
     }
 
-    /// How many wait, or are worked on.
+    /// How many wait.
     pub fn waiting(&self) -> usize {
         self.counts.waiting.load(Ordering::Relaxed)
     }
@@ -119,10 +119,10 @@ fn run(work: &Mutex<Receiver<(Instant, Work)>>, verifier: &Verifier, counts: &Co
     loop {
         let next = work.lock().recv();
         let Ok((since, next)) = next else { return };
+        counts.waiting.fetch_sub(1, Ordering::Relaxed);
         if since.elapsed() < PATIENCE {
             next.done(verifier, counts);
         }
-        counts.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -207,7 +207,10 @@ mod tests {
         assert_eq!(found.len(), 4, "{found:#?}");
         assert_eq!(found[0], "1:2: MsgServer is no key; did you mean \"MsgServers\"?");
         assert!(found[1].starts_with("2:10: Host "), "{found:#?}");
-        assert_eq!(found[2], "3:16: RouterPort is \"x\"; write a port, as 20000 or \":20000\"");
+        assert_eq!(
+            found[2],
+            "3:16: RouterPort is \"x\"; write a port from 0 to 65535, as 20000 or \":20000\""
+        );
         assert!(found[3].starts_with("4:33: Set.router.BeatTime "), "{found:#?}");
     }
 

@@ -1,0 +1,81 @@
+//! Which msg_servers refuse this process: while one does, it serves none.
+//!
+//! A msg_server refuses whoever does not belong to its mesh, a manager with another store above all. Were such a manager to
+//! serve those that know no better yet, one mesh would have two truths.
+
+use std::collections::BTreeMap;
+
+use tokio::sync::watch;
+
+use crate::config::HostPort;
+
+/// The refusals that stand, shared by all links of a process.
+#[derive(Debug)]
+pub struct Refusals(watch::Sender<BTreeMap<HostPort, String>>);
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self(watch::Sender::new(BTreeMap::new()))
+    }
+}
+
+impl Refusals {
+    /// Why the process serves nobody, for people; empty where nobody refuses it.
+    pub fn troubles(&self) -> Vec<String> {
+        self.0
+            .borrow()
+            .iter()
+            .map(|(address, why)| format!("{address} refuses this process: {why}"))
+            .collect()
+    }
+
+    /// The msg_server at `address` refuses.
+    pub(super) fn begin(&self, address: &HostPort, why: &str) {
+        self.0.send_if_modified(|refusals| refusals.insert(address.clone(), why.to_owned()).is_none());
+    }
+
+    /// It does not, or it is gone.
+    pub(super) fn end(&self, address: &HostPort) {
+        self.0.send_if_modified(|refusals| refusals.remove(address).is_some());
+    }
+
+    /// Waits until another one than that at `address` refuses; returns why this one is not served.
+    pub(super) async fn by_another(&self, address: &HostPort) -> String {
+        let mut seen = self.0.subscribe();
+        loop {
+            let refusing = seen.borrow_and_update().keys().find(|other| *other != address).cloned();
+            if let Some(other) = refusing {
+                return format!("{other} refuses this process, so it serves no other either");
+            }
+            if seen.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Future;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use super::*;
+
+    fn is_refused(refusals: &Refusals, address: &HostPort) -> bool {
+        let by_another = pin!(refusals.by_another(address));
+        by_another.poll(&mut Context::from_waker(Waker::noop())).is_ready()
+    }
+
+    #[test]
+    fn while_one_refuses_only_that_one_is_tried() {
+        let (a, b): (HostPort, HostPort) = ("a:1".parse().unwrap(), "b:1".parse().unwrap());
+        let refusals = Refusals::default();
+        assert!(!is_refused(&refusals, &a) && refusals.troubles().is_empty());
+        refusals.begin(&a, "another store");
+        assert!(is_refused(&refusals, &b) && !is_refused(&refusals, &a));
+        assert_eq!(refusals.troubles(), ["a:1 refuses this process: another store"]);
+        refusals.end(&a);
+        assert!(!is_refused(&refusals, &b));
+    }
+}
