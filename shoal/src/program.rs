@@ -30,7 +30,7 @@ impl Program {
     pub fn called(name: &OsStr) -> Option<Self> {
         let name = Path::new(name).file_name()?;
         let roles = Role::ALL.into_iter().map(Self::Role);
-        roles.chain([Self::P2p, Self::Topic]).find(|program| name == program.name())
+        roles.chain([Self::P2p, Self::Topic]).find(|it| name == it.name() || name == it.command())
     }
 
     /// Its name.
@@ -39,6 +39,15 @@ impl Program {
             Self::Role(role) => role.name(),
             Self::P2p => "client_p2p",
             Self::Topic => "client_topic",
+        }
+    }
+
+    /// What whoever runs it through `shoal` calls it.
+    fn command(self) -> &'static str {
+        match self {
+            Self::Role(role) => role.name(),
+            Self::P2p => "shoal p2p",
+            Self::Topic => "shoal topic",
         }
     }
 
@@ -62,7 +71,7 @@ impl Program {
     pub fn exec(self, args: &[OsString]) -> Failure {
         let failed = Failure::while_trying(format!("to become {}", self.name()));
         match std::env::current_exe() {
-            Ok(itself) => failed(Command::new(itself).arg0(self.name()).args(args).exec()),
+            Ok(itself) => failed(Command::new(itself).arg0(self.command()).args(args).exec()),
             Err(error) => failed(error),
         }
     }
@@ -90,6 +99,7 @@ mod tests {
         assert_eq!(Program::called(OsStr::new("/usr/bin/msg_server")), Some(Program::Role(Role::MsgServer)));
         assert_eq!(Program::called(OsStr::new("gateway")), Some(Program::Role(Role::Gateway)));
         assert_eq!(Program::called(OsStr::new("./client_topic")), Some(Program::Topic));
+        assert_eq!(Program::called(OsStr::new("shoal p2p")), Some(Program::P2p));
         for name in ["shoal", "/opt/router/shoal", "msg_server2", ""] {
             assert_eq!(Program::called(OsStr::new(name)), None, "{name}");
         }

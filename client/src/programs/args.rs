@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory, Parser};
+use clap::{Args, Command, CommandFactory, Parser};
 use clap_complete::Shell;
 use protocol::ids::{DeviceId, UserId};
 
+use super::called::as_called;
 use super::exit::Exit;
 
 /// Flags of both programs.
@@ -68,7 +69,9 @@ fn seconds(text: &str) -> Result<Duration, String> {
 /// # Errors
 /// The way to end.
 pub fn parse<P: Parser + CommandFactory>(common: impl Fn(&P) -> &Common) -> Result<P, Exit> {
-    let parsed = P::try_parse_from(std::env::args_os().map(as_long_flag)).map_err(|error| {
+    let mut command = command::<P>();
+    let matched = command.try_get_matches_from_mut(std::env::args_os().map(as_long_flag));
+    let parsed = matched.and_then(|mut matches| P::from_arg_matches_mut(&mut matches)).map_err(|error| {
         // Whether standard output takes the help or not, the program ends.
         let _ = error.print();
         match error.kind() {
@@ -77,12 +80,23 @@ pub fn parse<P: Parser + CommandFactory>(common: impl Fn(&P) -> &Common) -> Resu
         }
     })?;
     if let Some(shell) = common(&parsed).completions {
-        let mut command = P::command();
         let name = command.get_name().to_owned();
         clap_complete::generate(shell, &mut command, name, &mut std::io::stdout());
         return Err(Exit::Ok);
     }
     Ok(parsed)
+}
+
+/// The command line, with examples as whoever runs the program would type them.
+fn command<P: CommandFactory>() -> Command {
+    let mut command = P::command();
+    if let Some(examples) = command.get_after_help().map(|help| as_called(&help.to_string())) {
+        command = command.after_help(examples);
+    }
+    if let Some(examples) = command.get_after_long_help().map(|help| as_called(&help.to_string())) {
+        command = command.after_long_help(examples);
+    }
+    command
 }
 
 /// `-conf_file=FILE` is the form in the field.

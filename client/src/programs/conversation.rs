@@ -8,7 +8,7 @@ use protocol::ids::Time;
 use tokio::task::JoinSet;
 
 use super::exit::Exit;
-use super::paint::harmless;
+use super::paint::{Paint, harmless};
 use super::receipts::Receipts;
 use super::screen::Screen;
 use super::{clock, history, script, wording};
@@ -226,7 +226,7 @@ impl<T: Send + 'static> Conversation<T> {
             Mark::Read => "has read",
         };
         let what = match self.sent.iter().find(|(sent, _)| sent == id) {
-            Some((_, text)) => harmless(text),
+            Some((_, text)) => beginning(text, self.screen.paint),
             None => "what you sent earlier".to_owned(),
         };
         self.screen.note(&format!("{} {peer} {verb}: {what}", self.screen.paint.received()))
@@ -335,5 +335,30 @@ impl<T: Send + 'static> Conversation<T> {
             eprintln!("not known to be sent: {}", harmless(&unsent.text));
         }
         if exit == Exit::Ok && !self.unsent.is_empty() { Exit::NotYet } else { exit }
+    }
+}
+
+/// As much of a text as tells which one it was.
+fn beginning(text: &str, paint: Paint) -> String {
+    const ENOUGH: usize = 40;
+    let line = text.split('\n').next().unwrap_or_default();
+    if line.chars().count() <= ENOUGH && line.len() == text.len() {
+        return harmless(text);
+    }
+    let more = if paint.unicode { "…" } else { "..." };
+    harmless(&line.chars().take(ENOUGH).collect::<String>()).trim_end().to_owned() + more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_shows_the_beginning_of_a_long_text() {
+        let paint = Paint { colours: false, unicode: true };
+        assert_eq!(beginning("hi", paint), "hi");
+        assert_eq!(beginning("two\nlines", paint), "two…");
+        let long = "a long line, which is written only in order to be long";
+        assert_eq!(beginning(long, paint), "a long line, which is written only in or…");
     }
 }

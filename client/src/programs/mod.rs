@@ -4,6 +4,7 @@ pub mod p2p;
 pub mod topic;
 
 mod args;
+mod called;
 mod clock;
 mod conf_file;
 mod conversation;

@@ -114,9 +114,10 @@ fn fit(mut table: Vec<String>, below: Vec<String>, height: usize) -> Vec<String>
     table
 }
 
-/// Goes up over `count` lines and clears all below.
+/// Goes up over `count` lines and clears all below: from the first column, where the terminal has not left the cursor
+/// once it has shown a Ctrl-C.
 fn erase(count: usize) -> String {
-    if count == 0 { String::new() } else { format!("\x1b[{count}A\x1b[J") }
+    if count == 0 { String::new() } else { format!("\r\x1b[{count}A\x1b[J") }
 }
 
 fn joined(lines: &[String]) -> String {

@@ -95,7 +95,11 @@ fn announce(mesh: &MeshFile, folder: &DataFolder, members: &[Member], screen: &m
         "Event": "starting", "Pid": std::process::id(), "Data": folder.root(), "Processes": members.len(),
     }));
     screen.say_unless_json(
-        &format!("a mesh of {} processes, with its data in {}", members.len(), shown(folder.root())),
+        &format!(
+            "a mesh of {} processes, with its data in the folder {}",
+            members.len(),
+            shown(folder.root())
+        ),
         None,
     );
     for line in exposure(mesh) {

@@ -120,6 +120,7 @@ fn ctrl_c_drains_a_mesh_and_the_table_stays_in_its_place() {
         up.until("all to be ready", |rows| rows.iter().filter(|row| row.contains("  ready ")).count() == 4);
     assert_eq!(rows.iter().filter(|row| row.starts_with("PROCESS ")).count(), 1, "{rows:#?}");
     up.press(key::CTRL_C);
-    up.shows("all processes have drained and ended");
+    let rows = up.shows("all processes have drained and ended");
+    assert!(rows.iter().any(|row| row == "draining: gateway"), "{rows:#?}");
     assert_eq!(up.ended().code(), Some(0));
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::super::called::as_called;
 use super::super::conversation::{Conversation, Done, TICK, Wanted};
 use super::super::exit::Exit;
 use super::super::prompt::{Prompt, Typed};
@@ -317,7 +318,8 @@ impl Chat {
         {
             return Ok(());
         }
-        self.talk.screen.note(&format!("{from} wrote to you alone: client_p2p --to {from} shows it"))
+        let shown_by = as_called("client_p2p");
+        self.talk.screen.note(&format!("{from} wrote to you alone: {shown_by} --to {from} shows it"))
     }
 
     fn note_volatile(&mut self, logs: &[LogState]) {
