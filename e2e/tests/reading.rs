@@ -97,7 +97,7 @@ async fn only_members_read_a_topic() {
     bob.refused(4003, "SYNC", &["t/garden", "0", "10"]).await;
     bob.refused(4003, "MEMBERS", &["garden"]).await;
     bob.refused(4003, "ACK", &["t/garden", "1"]).await;
-    bob.refused(4003, "SYNC", &["t/nowhere", "0", "10"]).await;
+    bob.refused(4004, "SYNC", &["t/nowhere", "0", "10"]).await;
     bob.refused(4004, "MEMBERS", &["nowhere"]).await;
     bob.ok("JOIN_TOPIC", &["garden"]).await;
     assert_eq!(page(&mut bob, "t/garden", 0, 10).await.0, ["hi"]);

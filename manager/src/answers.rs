@@ -17,7 +17,7 @@ pub trait IntoStored {
 
 impl IntoStored for Appended {
     fn into_stored(self, _: bool) -> Stored {
-        Stored { version: self.version.0, peer_version: 0, time: self.time.0 }
+        Stored { version: self.version.0, peer_version: 0, time: self.time.0, revision: self.revision }
     }
 
     fn is_duplicate(&self) -> bool {
@@ -61,9 +61,7 @@ pub fn put_refusal(out: &mut Vec<u8>, ask: u64, code: ErrorCode, message: &str, 
 
 fn code_of(error: &AppendError) -> (ErrorCode, Certain) {
     let code = match error {
-        AppendError::NotAMember => ErrorCode::NotAMember,
-        AppendError::UnknownTopic => ErrorCode::UnknownTopic,
-        AppendError::VolatileTopic => ErrorCode::WrongDurability,
+        AppendError::Refused(code) => *code,
         AppendError::UnknownRecipient => ErrorCode::UnknownUser,
         AppendError::IdReused => ErrorCode::IdReused,
         AppendError::TooLarge { .. } => ErrorCode::TooLarge,
@@ -119,8 +117,7 @@ impl From<StoreError> for Refusal {
 impl From<TopicError> for Refusal {
     fn from(error: TopicError) -> Self {
         match error {
-            TopicError::Unknown => Self::Code(ErrorCode::UnknownTopic),
-            TopicError::Exists => Self::Code(ErrorCode::TopicExists),
+            TopicError::Refused(code) => Self::Code(code),
             TopicError::Store(error) => Self::Store(error),
         }
     }
@@ -151,14 +148,19 @@ mod tests {
         assert_eq!(refused(&failed(Certainty::Not)), (5002, Certain::No));
         assert_eq!(refused(&AppendError::IdReused), (4007, Certain::No));
         assert_eq!(refused(&AppendError::UnknownRecipient), (4005, Certain::No));
-        assert_eq!(refused(&AppendError::VolatileTopic), (4011, Certain::No));
+        assert_eq!(refused(&AppendError::Refused(ErrorCode::WrongDurability)), (4011, Certain::No));
         assert_eq!(refused(&AppendError::TooLarge { bytes: 2, limit: 1 }), (4010, Certain::No));
     }
 
     #[test]
     fn a_message_to_oneself_has_one_version() {
-        let at = |version, duplicate| Appended { version: Version(version), time: Time(9), duplicate };
-        let stored = |version, peer_version| Stored { version, peer_version, time: 9 };
+        let at = |version, duplicate| Appended {
+            version: Version(version),
+            time: Time(9),
+            duplicate,
+            revision: 0,
+        };
+        let stored = |version, peer_version| Stored { version, peer_version, time: 9, revision: 0 };
         let first = PairAppended { sender: at(1, false), recipient: at(1, false) };
         assert_eq!(first.into_stored(true), stored(1, 0));
         assert_eq!(first.into_stored(false), stored(1, 1));

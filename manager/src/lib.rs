@@ -17,6 +17,7 @@ mod budget;
 mod desk;
 pub mod edge;
 mod latency;
+mod news;
 pub mod open;
 mod pairs;
 mod reads;
@@ -25,6 +26,7 @@ mod requests;
 mod retention;
 mod server_link;
 pub mod stamps;
+mod topics;
 mod vitals;
 
 use std::io;

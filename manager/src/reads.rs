@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::outbox::{Outbox, Turn};
+use protocol::access::Act;
 use protocol::code::ErrorCode;
 use protocol::ids::{LogKind, LogName, UserId, Version};
 use protocol::link::{Frame, Page, PageEntry, Read};
@@ -29,6 +30,13 @@ pub struct Wanted {
     ask: u64,
     range: ReadRange,
     reader: Option<UserId>,
+}
+
+/// What a read found.
+struct Told {
+    page: storage::Page,
+    /// Its reader sees nothing up to here.
+    since: Version,
 }
 
 /// Checks a read, and bounds it.
@@ -88,35 +96,46 @@ async fn has_room(outbox: &Outbox, bytes: usize) {
     }
 }
 
-async fn read(wanted: Wanted, store: &dyn Store) -> Result<storage::Page, Refusal> {
-    if let Some(reader) = wanted.reader {
-        may_read(store, &wanted.range.log, reader).await?;
-    }
-    Ok(store.read(wanted.range).await?)
+async fn read(wanted: Wanted, store: &dyn Store) -> Result<Told, Refusal> {
+    let Wanted { mut range, reader, .. } = wanted;
+    let since = match reader {
+        Some(reader) => may_read(store, &range.log, reader).await?,
+        None => Version::ZERO,
+    };
+    range.after = range.after.max(since);
+    let page = store.read(range).await?;
+    // It may have been dissolved since it was looked whether the reader may read it; or nobody in particular reads.
+    if page.gone { Err(ErrorCode::NameGone.into()) } else { Ok(Told { page, since }) }
 }
 
-/// Whether the user may read this log: their own inbox, and the topics that they are a member of.
+/// Whether the user may read this log: their own inbox, and the topics that they are a member of. After which version.
 ///
 /// # Errors
 /// Why not.
-pub async fn may_read(store: &dyn Store, log: &LogName, reader: UserId) -> Result<(), Refusal> {
+pub async fn may_read(store: &dyn Store, log: &LogName, reader: UserId) -> Result<Version, Refusal> {
     match (log.kind(), log.topic_name()) {
-        (LogKind::Inbox(owner), _) if owner == reader.as_str() => Ok(()),
-        (_, Some(topic)) => match store.is_member(topic, reader).await? {
-            true => Ok(()),
-            false => Err(ErrorCode::NotAMember.into()),
-        },
+        (LogKind::Inbox(owner), _) if owner == reader.as_str() => Ok(Version::ZERO),
+        (_, Some(topic)) => Ok(store.may(Act::Read, topic, reader).await?),
         (_, None) => Err(ErrorCode::NotYourLog.into()),
     }
 }
 
-fn encode(ask: u64, page: &storage::Page) -> Bytes {
+fn encode(ask: u64, told: &Told) -> Bytes {
+    let Told { page, since } = told;
     let entries = page.entries.iter();
     let entries = entries.map(|entry| PageEntry {
         version: entry.version.0,
         time: entry.time.0,
         content: &entry.content,
     });
-    let (first, head) = (page.first.0, page.head.0);
-    Frame::Page(Page { ask, first, head, entries: entries.collect(), refused: 0 }).to_bytes()
+    let page = Page {
+        ask,
+        first: page.first.max(since.next()).0,
+        head: page.head.0,
+        entries: entries.collect(),
+        refused: 0,
+        revision: page.revision,
+        since: since.0,
+    };
+    Frame::Page(page).to_bytes()
 }

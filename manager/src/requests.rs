@@ -1,16 +1,17 @@
 //! What a msg_server asks, answered by the store.
 
 use protocol::code::ErrorCode;
-use protocol::ids::{DeviceId, LogName, TopicName, UserId, Version};
-use protocol::link::request::{LogBounds, LogState, Mark, Receipt, Reply, Request};
-use storage::{CursorMove, Membership, ReadRange, Store, Topic};
+use protocol::ids::{DeviceId, LogName, UserId, Version};
+use protocol::link::request::{Mark, Receipt, Reply, Request};
+use storage::{CursorMove, LoggedIn, NewTopic, ReadRange, TopicsOf};
 
 use crate::answers::Refusal;
 use crate::desk::Desk;
 use crate::reads::may_read;
 use crate::receipts::{self, Receipts};
+use crate::topics;
 
-/// Logs that one question about bounds may name, and members that one answer may.
+/// Logs that one question about bounds may name, users that one about members may, and entries that are read at once.
 const MOST: usize = 1_000;
 
 /// Reads a question.
@@ -39,66 +40,41 @@ async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
     Ok(match request {
         Request::Login { user, device } => {
             let found = store.log_in(user, device).await?;
-            Reply::LoggedIn { stamp: desk.stamp(), logs: found.logs, revision: found.revision, welcome: None }
+            let LoggedIn { logs, revision, invites, .. } = found;
+            Reply::LoggedIn { stamp: desk.stamp(), logs, revision, invites, welcome: None }
         }
         Request::Bounds { logs } if logs.len() > MOST => return Err(ErrorCode::LimitReached.into()),
         Request::Bounds { logs } => Reply::Bounds { bounds: store.bounds(logs).await? },
-        Request::CreateTopic { topic, user, volatile } => {
-            joined(store.create_topic(topic, user, volatile).await?)
+        Request::CreateTopic { topic, user, volatile, join, history, otherwise } => {
+            let new = NewTopic { name: topic, creator: user, volatile, join, history, otherwise };
+            topics::create(new, store).await?
         }
-        Request::JoinTopic { topic, user, device } => joined(store.join_topic(topic, user, device).await?),
-        Request::LeaveTopic { topic, user } => {
-            store.leave_topic(topic, user).await?;
-            Reply::Left
+        Request::JoinTopic { topic, user, device } => {
+            topics::joined(store.join_topic(topic, user, device).await?)
         }
+        Request::LeaveTopic { topic, user } => topics::leave(topic, user, desk).await?,
+        Request::InviteTopic { topic, user, by } => {
+            Reply::Invited { news: store.invite(topic, user, by).await? }
+        }
+        Request::RemoveFromTopic { topic, user, by } => topics::remove(topic, user, by, desk).await?,
+        Request::DissolveTopic { topic, by } => topics::dissolve(topic, by, desk).await?,
         Request::Topics { user } => {
-            let topics = store.topics_of(user).await?;
-            Reply::Topics { topics: topics.into_iter().map(without_cursors).collect() }
+            let TopicsOf { topics, invites } = store.topics_of(user).await?;
+            Reply::Topics { topics, invites }
         }
-        Request::Members { topic, user, after, limit } => members(store, topic, user, after, limit).await?,
+        Request::Members { topic, user, after, limit } => {
+            topics::members(topic, user, after, limit, store).await?
+        }
+        Request::MembersAmong { users, .. } if users.len() > MOST => {
+            return Err(ErrorCode::LimitReached.into());
+        }
+        Request::MembersAmong { topic, users } => topics::among(topic, users, store).await?,
         Request::MoveCursor { user, device, log, mark, version } => {
             let receipts = move_cursor(desk, Place { user, device, log, mark }, version).await?;
             Reply::Moved { receipts }
         }
         Request::Account { .. } => return Err(ErrorCode::NoAccounts.into()),
     })
-}
-
-fn joined(membership: Membership) -> Reply {
-    Reply::Joined { log: membership.log, already: membership.already }
-}
-
-fn without_cursors((topic, bounds): (Topic, LogBounds)) -> LogState {
-    LogState {
-        log: LogName::topic(&topic.name),
-        first: bounds.first,
-        head: bounds.head,
-        cursor: Version::ZERO,
-        read: Version::ZERO,
-        volatile: topic.volatile,
-    }
-}
-
-async fn members(
-    store: &dyn Store,
-    topic: TopicName,
-    user: UserId,
-    after: Option<UserId>,
-    limit: u32,
-) -> Result<Reply, Refusal> {
-    if !store.is_member(topic.clone(), user).await? {
-        let code = match store.topic(topic).await? {
-            Some(_) => ErrorCode::NotAMember,
-            None => ErrorCode::UnknownTopic,
-        };
-        return Err(code.into());
-    }
-    let limit = (limit as usize).clamp(1, MOST);
-    // One more than wanted tells whether there are more.
-    let mut members = store.members(topic, after, limit + 1).await?;
-    let more = members.len() > limit;
-    members.truncate(limit);
-    Ok(Reply::Members { members, more })
 }
 
 /// Which cursor.

@@ -78,8 +78,8 @@ impl ServerLink {
             .and_then(|share| requests::parse(json).map(|request| (share, request)));
         match admitted {
             Ok((share, request)) => {
-                if matches!(request, Request::LeaveTopic { .. }) {
-                    // What was sent before is not refused for having left.
+                if ends_access(&request) {
+                    // What was sent before is not refused for what comes after it.
                     standing.appends.submit(&self.desk, &standing.outbox);
                 }
                 let (desk, outbox) = (self.desk.clone(), Arc::clone(&standing.outbox));
@@ -104,6 +104,14 @@ impl ServerLink {
             self.desk.spawn(answering);
         }
     }
+}
+
+/// Whether appends that come after it may be refused for it.
+fn ends_access(request: &Request) -> bool {
+    matches!(
+        request,
+        Request::LeaveTopic { .. } | Request::RemoveFromTopic { .. } | Request::DissolveTopic { .. }
+    )
 }
 
 fn reply_to(ask: u64, reply: &Reply, desk: &Desk, outbox: &Arc<Outbox>, turn: &mut Turn) {

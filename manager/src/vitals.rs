@@ -78,6 +78,11 @@ impl Vitals {
         self.links.lock().remove(&id);
     }
 
+    /// The queue of each link that stands.
+    pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        self.links.lock().values().cloned().collect()
+    }
+
     /// A batch was answered by the store.
     pub fn appended(&self, appends: u64, bytes: u64, duplicates: u64, took: Duration) {
         self.batches.fetch_add(1, Ordering::Relaxed);
@@ -106,7 +111,7 @@ impl Vitals {
     pub async fn quiet(&self) {
         const LOOK: Duration = Duration::from_millis(5);
         self.budget.idle().await;
-        let mut left: Vec<_> = self.links.lock().values().cloned().collect();
+        let mut left = self.outboxes();
         loop {
             left.retain(|outbox| outbox.waiting() > 0 && !outbox.is_closing());
             if left.is_empty() {

@@ -6,7 +6,7 @@ mod harness;
 #[path = "../../mesh/tests/link_end/mod.rs"]
 mod link_end;
 
-use harness::{Came, Manager, PageRead, Pair, Server, config, log, p2p, received, topic, user};
+use harness::{Came, Manager, PageRead, Pair, Server, config, create, log, p2p, received, topic, user};
 use link_end::Links;
 use mesh::config::Secret;
 use mesh::link::Secrecy;
@@ -84,7 +84,7 @@ async fn a_sender_whose_login_was_not_told_yet_is_not_refused_for_that() {
 async fn only_members_send_to_a_topic_and_read_it() {
     let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
     server.log_in(&["amy", "bob"]).await;
-    let create = |name, volatile| Request::CreateTopic { topic: topic(name), user: user("amy"), volatile };
+    let create = |name, volatile| create(name, "amy", volatile);
     let join = |name: &str| Request::JoinTopic { topic: topic(name), user: user("bob"), device: None };
     let Reply::Joined { log: state, already: false } = server.ask(&create("garden", false)).await else {
         panic!("not joined")
@@ -113,8 +113,8 @@ async fn what_is_asked_in_one_go_happens_in_that_order() {
     server.log_in(&["amy", "bob"]).await;
     for name in ["x", "y", "z"] {
         let json = |request: &Request| serde_json::to_vec(request).unwrap();
-        let (amy, bob) = (user("amy"), user("bob"));
-        let create = json(&Request::CreateTopic { topic: topic(name), user: amy, volatile: false });
+        let bob = user("bob");
+        let create = json(&create(name, "amy", false));
         let join = json(&Request::JoinTopic { topic: topic(name), user: bob.clone(), device: None });
         let leave = json(&Request::LeaveTopic { topic: topic(name), user: bob });
         let content = |id| Content::text("bob", id, None, "hi").to_bytes();
@@ -130,7 +130,7 @@ async fn what_is_asked_in_one_go_happens_in_that_order() {
         server.link.send_all(&asked).await;
         let (mut stored, mut joined) = (Vec::new(), 0);
         for _ in asked {
-            let body = server.link.next().await.unwrap();
+            let body = server.frame().await.unwrap();
             match Frame::parse(&body).unwrap() {
                 Frame::Appended(Appended { ask, outcome }) => {
                     stored.push((ask, matches!(outcome, Outcome::Stored(_))));
@@ -189,7 +189,7 @@ async fn more_than_may_be_under_way_is_refused_as_busy_and_the_rest_is_stored_in
 async fn members_and_topics_are_listed_page_by_page() {
     let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
     server.log_in(&["amy", "bob", "cleo"]).await;
-    server.ask(&Request::CreateTopic { topic: topic("x"), user: user("amy"), volatile: false }).await;
+    server.ask(&create("x", "amy", false)).await;
     for name in ["bob", "cleo"] {
         server.ask(&Request::JoinTopic { topic: topic("x"), user: user(name), device: None }).await;
     }
@@ -205,7 +205,7 @@ async fn members_and_topics_are_listed_page_by_page() {
     assert_eq!(server.ask(&ask("amy", Some("bob"))).await, members(&["cleo"], false));
     assert_eq!(code(server.ask(&ask("dan", None)).await), ErrorCode::NotAMember);
     server.publish("amy", "x", "1").await;
-    let Reply::Topics { topics } = server.ask(&Request::Topics { user: user("bob") }).await else {
+    let Reply::Topics { topics, .. } = server.ask(&Request::Topics { user: user("bob") }).await else {
         panic!("no topics")
     };
     let heads: Vec<_> = topics.iter().map(|state| (state.log.clone(), state.head)).collect();
@@ -217,7 +217,7 @@ async fn members_and_topics_are_listed_page_by_page() {
 async fn a_login_is_numbered_and_told_the_state_of_every_log() {
     let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
     server.log_in(&["amy", "bob"]).await;
-    server.ask(&Request::CreateTopic { topic: topic("x"), user: user("amy"), volatile: false }).await;
+    server.ask(&create("x", "amy", false)).await;
     server.send(&[("bob", "amy", "1"), ("bob", "amy", "2")]).await;
     server.ask(&received("amy", "u/amy", 1)).await;
     let login = Request::Login { user: user("amy"), device: None };
@@ -257,7 +257,7 @@ async fn a_cursor_that_moves_tells_whose_messages_it_passed_and_never_moves_back
         assert_eq!(server.ask(&received("bob", "u/bob", again)).await, receipts(&[]));
     }
     assert_eq!(code(server.ask(&received("eve", "u/bob", 1)).await), ErrorCode::NotYourLog);
-    assert_eq!(code(server.ask(&received("eve", "t/none", 1)).await), ErrorCode::NotAMember);
+    assert_eq!(code(server.ask(&received("eve", "t/none", 1)).await), ErrorCode::UnknownTopic);
     manager.drained().await;
 }
 

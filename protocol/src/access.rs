@@ -212,6 +212,14 @@ impl Act {
         }
     }
 
+    /// Whom it cannot be done to, whoever does it.
+    pub const fn spares(self) -> &'static [Standing] {
+        match self {
+            Self::Remove => &[Standing::Creator],
+            _ => &[],
+        }
+    }
+
     /// The code under which a standing that is not enough is refused.
     const fn refusal(self, standing: Standing) -> ErrorCode {
         match (self, standing) {
@@ -228,6 +236,14 @@ impl Act {
 /// The code under which it is refused.
 pub fn may(act: Act, standing: Standing, join: Join) -> Result<(), ErrorCode> {
     if act.enough(join).contains(&standing) { Ok(()) } else { Err(act.refusal(standing)) }
+}
+
+/// Whether it may be done to somebody of this standing, by somebody who may do it.
+///
+/// # Errors
+/// The code under which it is refused.
+pub fn may_befall(act: Act, whom: Standing) -> Result<(), ErrorCode> {
+    if act.spares().contains(&whom) { Err(ErrorCode::NotAllowed) } else { Ok(()) }
 }
 
 impl Scopes {
@@ -319,5 +335,12 @@ mod tests {
                 assert_eq!(may(act, Creator, join), Ok(()));
             }
         }
+    }
+
+    #[test]
+    fn nobody_puts_out_the_creator() {
+        assert_eq!(may_befall(Act::Remove, Standing::Creator), Err(ErrorCode::NotAllowed));
+        assert_eq!(may_befall(Act::Remove, Standing::Member), Ok(()));
+        assert_eq!(may_befall(Act::Invite, Standing::Creator), Ok(()));
     }
 }

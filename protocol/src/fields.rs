@@ -68,6 +68,13 @@ pub fn put_int(out: &mut Vec<u8>, tag: u8, value: u64) {
     put_varint(out, value);
 }
 
+/// Appends an integer field, unless it is 0: which is what a reader takes a field for that is left out.
+pub fn put_some(out: &mut Vec<u8>, tag: u8, value: u64) {
+    if value != 0 {
+        put_int(out, tag, value);
+    }
+}
+
 /// Appends a bytes field. `tag` is below 128.
 pub fn put_bytes(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
     out.push(tag << 1 | 1);

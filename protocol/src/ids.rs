@@ -301,6 +301,11 @@ impl Version {
     pub fn next(self) -> Self {
         Self(self.0 + 1)
     }
+
+    /// Whether it is before the first entry.
+    pub fn is_zero(&self) -> bool {
+        *self == Self::ZERO
+    }
 }
 
 impl fmt::Display for Version {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures::FutureExt;
 use protocol::ids::{LogName, Version};
 use storage::conformance::{ModelStore, Subject};
-use storage::{ReadRange, Store};
+use storage::{NewTopic, ReadRange, Store};
 
 use crate::event::Event;
 use crate::ledger::Ledger;
@@ -380,7 +380,7 @@ fn settle_in(shape: &Shape, store: &ModelStore) {
     for (topic, members) in &shape.topics {
         let creator = members.first().into_iter();
         for user in creator {
-            let _ = store.create_topic(topic.clone(), user.clone(), false).now_or_never();
+            let _ = store.create_topic(NewTopic::new(topic.clone(), user.clone())).now_or_never();
         }
         for user in members {
             let _ = store.join_topic(topic.clone(), user.clone(), None).now_or_never();

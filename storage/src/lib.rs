@@ -7,8 +7,10 @@
 //! - a second append with the same log, sender, id and content is answered with the first one's version;
 //! - appends to one log take their versions in the order in which [`Store::append`] was *called*;
 //! - memberships, topics and cursors that were answered are on disk; a cursor never moves back;
-//! - what a topic's append needs (the topic, the sender's membership) is checked at the place where the version
-//!   is given, so that none succeeds after a leave was answered.
+//! - who may do what to a topic is decided by [`protocol::access`] and nothing else, with the standing that the store
+//!   finds at that moment: an append's is found at the place where the version is given, so that none succeeds after a
+//!   leave or a removal was answered;
+//! - nothing of a topic that was dissolved is ever given out again, and its name is never given again.
 //!
 //! No method asks for a transaction over several records, so that a backend without them fits: the one thing
 //! that needs two records, a message between two inboxes, has steps that may be cut anywhere ([`pair`]).
@@ -18,16 +20,19 @@ pub mod conformance;
 pub mod embedded;
 pub mod export;
 pub mod pair;
+mod topic;
 mod types;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
+use protocol::access::Act;
 use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::LogBounds;
 
+pub use topic::{MOST_INVITES, Membership, NewTopic, Relation, Rules, Topic, TopicError, TopicsOf};
 pub use types::{
-    Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, OpenPair, Page, PairAppended,
-    ReadRange, Restored, StoreError, Topic, TopicError,
+    Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, OpenPair, Page, PairAppended, ReadRange,
+    Restored, StoreError,
 };
 
 /// What an answer will be: the call has taken its place in the order when the future is returned, whether or
@@ -73,16 +78,12 @@ pub trait Store: Send + Sync + 'static {
     /// user's inbox and of every topic that the user is a member of.
     fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>>;
 
-    /// Makes a topic with its creator as a member. For a member of a topic of that name with the same durability it
-    /// is as [`Store::join_topic`].
-    fn create_topic(
-        &self,
-        topic: TopicName,
-        creator: UserId,
-        volatile: bool,
-    ) -> Answer<Result<Membership, TopicError>>;
+    /// Makes a topic with its creator as a member. For a member of a topic of that name that is as wanted it is as
+    /// [`Store::join_topic`].
+    fn create_topic(&self, topic: NewTopic) -> Answer<Result<Membership, TopicError>>;
 
-    /// Makes the user a member; a member stays one.
+    /// Makes the user a member, who where the topic shows its members what comes after they joined reads from the head
+    /// at that moment on; a member stays what they are.
     fn join_topic(
         &self,
         topic: TopicName,
@@ -90,14 +91,31 @@ pub trait Store: Send + Sync + 'static {
         device: Option<DeviceId>,
     ) -> Answer<Result<Membership, TopicError>>;
 
-    /// Ends the membership; where there is none, nor such a topic, nothing happens.
-    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>>;
+    /// Ends the membership, and declines an invitation; where there is neither, nor such a topic, nothing happens.
+    /// Answers how many memberships of the topic have ended now, if this ended one.
+    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<Option<u64>, TopicError>>;
 
-    /// The topic; `None` if there is none of that name.
+    /// Lets a user in, who must have an account, also one who was put out. Whether that is news: a member stays one,
+    /// and an invitation stays as it is.
+    fn invite(&self, topic: TopicName, user: UserId, by: UserId) -> Answer<Result<bool, TopicError>>;
+
+    /// Puts a user out, and keeps them out until they are invited again. Answers how many memberships of the topic have
+    /// ended now, if this ended one.
+    fn remove_member(
+        &self,
+        topic: TopicName,
+        user: UserId,
+        by: UserId,
+    ) -> Answer<Result<Option<u64>, TopicError>>;
+
+    /// Ends the topic for ever. What is in its log is never given out again, but repeats of it are known.
+    fn dissolve(&self, topic: TopicName, by: UserId) -> Answer<Result<(), TopicError>>;
+
+    /// Whether the user may do that to the topic at this moment. Answers after which version they read.
+    fn may(&self, act: Act, topic: TopicName, user: UserId) -> Answer<Result<Version, TopicError>>;
+
+    /// The topic, also a dissolved one; `None` if there never was one of that name.
     fn topic(&self, topic: TopicName) -> Answer<Result<Option<Topic>, StoreError>>;
-
-    /// Whether the user is a member of the topic.
-    fn is_member(&self, topic: TopicName, user: UserId) -> Answer<Result<bool, StoreError>>;
 
     /// Members of a topic after a name, in the order of their names, at most `limit`.
     fn members(
@@ -107,8 +125,8 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Answer<Result<Vec<UserId>, StoreError>>;
 
-    /// Topics that the user is a member of, with the bounds of their logs.
-    fn topics_of(&self, user: UserId) -> Answer<Result<Vec<(Topic, LogBounds)>, StoreError>>;
+    /// Topics that the user is a member of, and at most [`MOST_INVITES`] that the user was invited to.
+    fn topics_of(&self, user: UserId) -> Answer<Result<TopicsOf, StoreError>>;
 
     /// Moves cursors forward, never beyond the log's head. Answers where each stood before.
     fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>>;
@@ -118,6 +136,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Topics after a name, in order, at most `limit`: for export.
     fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>>;
+
+    /// How users stand to a topic, users after a name, in order, at most `limit`: for export.
+    fn relations(
+        &self,
+        topic: TopicName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<Result<Vec<(UserId, Relation)>, StoreError>>;
 
     /// Names of logs that have entries after a name, in order, at most `limit`: for export.
     fn logs(&self, after: Option<LogName>, limit: usize) -> Answer<Result<Vec<LogName>, StoreError>>;

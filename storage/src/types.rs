@@ -1,9 +1,13 @@
 //! What goes into a store and what comes out.
 
 use bytes::Bytes;
+use protocol::account::Invite;
+use protocol::code::ErrorCode;
 use protocol::content::Entry;
 use protocol::ids::{DeviceId, LogName, Time, TopicName, UserId, Version};
 use protocol::link::request::{LogState, Mark};
+
+use crate::topic::{Relation, Topic};
 
 /// A message to be appended to one log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +29,8 @@ pub struct Appended {
     pub time: Time,
     /// Whether it was there before this call.
     pub duplicate: bool,
+    /// Of a topic: how many memberships of it have ended by now; else 0.
+    pub revision: u64,
 }
 
 /// Where a p2p message was stored.
@@ -48,15 +54,9 @@ pub enum Certainty {
 /// Why a message was not appended.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AppendError {
-    /// The sender is not a member of the topic.
-    #[error("the sender is not a member of the topic")]
-    NotAMember,
-    /// There is no such topic.
-    #[error("there is no such topic")]
-    UnknownTopic,
-    /// The topic is volatile: it has no log.
-    #[error("the topic is volatile: it has no log")]
-    VolatileTopic,
+    /// The sender may not do this.
+    #[error("{}", .0.meaning())]
+    Refused(ErrorCode),
     /// The recipient has no account.
     #[error("the recipient has never logged in")]
     UnknownRecipient,
@@ -95,20 +95,6 @@ pub enum StoreError {
     Closed,
 }
 
-/// Why a topic's membership was not changed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TopicError {
-    /// There is no such topic.
-    #[error("there is no such topic")]
-    Unknown,
-    /// A topic of that name exists, and the user is no member or its durability is another.
-    #[error("a topic of that name exists already")]
-    Exists,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// Which entries to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadRange {
@@ -131,6 +117,10 @@ pub struct Page {
     pub head: Version,
     /// Oldest first, versions without a hole.
     pub entries: Vec<Entry>,
+    /// Of a topic: how many memberships of it had ended before this was read; else 0.
+    pub revision: u64,
+    /// The topic was dissolved: there is nothing to be read any more.
+    pub gone: bool,
 }
 
 /// The state that a login finds.
@@ -140,30 +130,10 @@ pub struct LoggedIn {
     pub logs: Vec<LogState>,
     /// Counts the changes of the user's memberships.
     pub revision: u64,
+    /// Topics that the user may join, as [`Store::topics_of`](crate::Store::topics_of) gives them.
+    pub invites: Vec<Invite>,
     /// Whether the account was made by this login.
     pub new: bool,
-}
-
-/// A membership after it was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Membership {
-    /// The topic's log as this user finds it.
-    pub log: LogState,
-    /// Whether the user was a member before.
-    pub already: bool,
-}
-
-/// A topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// Its name.
-    pub name: TopicName,
-    /// Who made it.
-    pub creator: UserId,
-    /// When.
-    pub created: Time,
-    /// Whether its messages are volatile.
-    pub volatile: bool,
 }
 
 /// A cursor to be moved, or where it stands.
@@ -197,8 +167,8 @@ pub enum Restored {
     Account(UserId),
     /// A topic.
     Topic(Topic),
-    /// A membership.
-    Member(TopicName, UserId),
+    /// How somebody stands to a topic.
+    Relation(TopicName, UserId, Relation),
     /// An entry with its version. Those of one log come in the order of their versions, without a hole.
     Entry(LogName, Entry),
     /// The first version of a log that retention has left.

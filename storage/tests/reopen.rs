@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "what is set up for the tests fails by panicking")]
 
+use protocol::access::Act;
 use protocol::content::Content;
 use protocol::ids::{LogName, TopicName, UserId, Version};
 use storage::embedded::{EmbeddedStore, OpenError, Options};
-use storage::{Append, AppendError, ReadRange, Store};
+use storage::{Append, AppendError, NewTopic, ReadRange, Store};
 
 fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -28,7 +29,7 @@ async fn messages_accounts_and_members_outlive_the_process() {
         assert!(store.log_in(bob.clone(), None).await.unwrap().new);
         let stored = store.append_pair(vec![said.clone()]).await.remove(0).unwrap();
         assert_eq!((stored.sender.version, stored.recipient.version), (Version(1), Version(1)));
-        store.create_topic(garden.clone(), amy.clone(), false).await.unwrap();
+        store.create_topic(NewTopic::new(garden.clone(), amy.clone())).await.unwrap();
         let content = Content::text("amy", "2", None, "hello all").to_bytes();
         let append = Append { log: LogName::topic(&garden), content, open: false };
         assert_eq!(store.append(vec![append]).await.remove(0).unwrap().version, Version(1));
@@ -40,7 +41,7 @@ async fn messages_accounts_and_members_outlive_the_process() {
         let page = store.read(all(&LogName::inbox(&bob))).await.unwrap();
         assert_eq!(page.entries.len(), 1);
         assert_eq!(page.entries[0].content, said);
-        assert!(store.is_member(garden.clone(), amy.clone()).await.unwrap());
+        store.may(Act::Send, garden.clone(), amy.clone()).await.unwrap();
         let state = store.log_in(amy.clone(), None).await.unwrap();
         assert!(!state.new);
         assert_eq!(state.logs.len(), 2);

@@ -41,17 +41,18 @@ fn the_channels_are_those_of_the_code() {
 
 /// A frame of each kind with all of its fields, by the name on the page.
 fn frames() -> Vec<(&'static str, Vec<Frame<'static>>)> {
-    let stored = Outcome::Stored(Stored { version: 1, peer_version: 1, time: 1 });
+    let stored = Outcome::Stored(Stored { version: 1, peer_version: 1, time: 1, revision: 1 });
     let refused = Outcome::Refused { code: 1, message: "m", stored: event::Stored::Maybe };
     let entry = PageEntry { version: 1, time: 1, content: b"c" };
     let (device, direction) = (Some("d"), Direction::End);
+    let page = Page { ask: 1, first: 1, head: 1, entries: vec![entry], refused: 1, revision: 1, since: 1 };
     let read = Read { ask: 1, log: "l", reader: Some("r"), after: 1, max_entries: 1, max_bytes: 1 };
     vec![
         ("Append", vec![Frame::Append(Append { ask: 1, log: "l", pair: true, content: b"c" })]),
         ("Appended", [stored, refused].map(|outcome| Frame::Appended(Appended { ask: 1, outcome })).into()),
         ("Send", vec![Frame::Send(Send { log: "l", version: 1, time: 1, content: b"c" })]),
         ("Read", vec![Frame::Read(read)]),
-        ("Page", vec![Frame::Page(Page { ask: 1, first: 1, head: 1, entries: vec![entry], refused: 1 })]),
+        ("Page", vec![Frame::Page(page)]),
         (
             "Change",
             vec![Frame::Change(Change { number: 1, channel: 1, direction, log: "l", device, stamp: 1 })],

@@ -8,10 +8,11 @@ use manager::{ManagerError, OpenStore};
 use mesh::config::{ManagerConfig, RoleConfig};
 use mesh::link::Secrecy;
 use mesh::process::Shutdown;
+use protocol::access::Join;
 use protocol::content::Content;
 use protocol::event::Stored as Certain;
 use protocol::ids::{LogName, TopicName, UserId, Version};
-use protocol::link::request::{Reply, Request};
+use protocol::link::request::{Notice, Reply, Request};
 use protocol::link::{Append, Frame, Outcome, Read, Stored};
 use serde_json::{Value, json};
 use storage::embedded::OpenError;
@@ -96,6 +97,10 @@ impl Pair {
 /// The msg_server's end of one link, speaking as msg_servers do.
 pub struct Server {
     pub link: LinkEnd,
+    /// What it was told unasked.
+    pub news: Vec<Notice>,
+    /// Of the page that was read last: first, since, revision.
+    pub page: (u64, u64, u64),
     next: u64,
 }
 
@@ -120,7 +125,18 @@ pub struct PageRead {
 impl Server {
     /// Waits for the manager's next link.
     pub async fn linked(links: &Links) -> Self {
-        Self { link: links.link().await, next: 1 }
+        Self { link: links.link().await, news: Vec::new(), page: (0, 0, 0), next: 1 }
+    }
+
+    /// The next frame that is no news.
+    pub async fn frame(&mut self) -> std::io::Result<Vec<u8>> {
+        loop {
+            let body = self.link.next().await?;
+            match Frame::parse(&body).unwrap() {
+                Frame::Notice(json) => self.news.push(serde_json::from_slice(json).unwrap()),
+                _ => return Ok(body),
+            }
+        }
     }
 
     /// Asks and waits for the answer.
@@ -132,7 +148,7 @@ impl Server {
     pub async fn ask_json(&mut self, json: &[u8]) -> Reply {
         self.next += 1;
         self.link.send(Frame::Ask(self.next, json)).await;
-        let body = self.link.next().await.unwrap();
+        let body = self.frame().await.unwrap();
         let Frame::Answer(ask, json) = Frame::parse(&body).unwrap() else { panic!("no answer: {body:?}") };
         assert_eq!(ask, self.next);
         serde_json::from_slice(json).unwrap()
@@ -192,10 +208,10 @@ impl Server {
 
     /// The next answer to an append.
     pub async fn answer(&mut self) -> std::io::Result<(u64, Came)> {
-        let body = self.link.next().await?;
+        let body = self.frame().await?;
         let Frame::Appended(appended) = Frame::parse(&body).unwrap() else { panic!("{body:?}") };
         let came = match appended.outcome {
-            Outcome::Stored(Stored { version, peer_version, time }) => {
+            Outcome::Stored(Stored { version, peer_version, time, .. }) => {
                 assert!(time > 1_600_000_000_000, "{time} is no time");
                 Came::Stored(version, peer_version)
             }
@@ -212,9 +228,10 @@ impl Server {
         self.next += 1;
         let read = Read { ask: self.next, log, reader, after, max_entries, max_bytes: 1 << 30 };
         self.link.send(Frame::Read(read)).await;
-        let body = self.link.next().await.unwrap();
+        let body = self.frame().await.unwrap();
         let Frame::Page(page) = Frame::parse(&body).unwrap() else { panic!("{body:?}") };
         assert_eq!(page.ask, self.next);
+        self.page = (page.first, page.since, page.revision);
         let id = |content| Content::parse(content).unwrap().id.to_owned();
         let entries = page.entries.iter().map(|entry| (entry.version, id(entry.content)));
         PageRead { head: page.head, entries: entries.collect(), refused: page.refused }
@@ -224,6 +241,18 @@ impl Server {
 /// A p2p message.
 pub fn p2p(from: &str, to: &str, id: &str) -> bytes::Bytes {
     Content::text(from, id, Some(to), "hi").to_bytes()
+}
+
+/// Making a topic that is open to everybody.
+pub fn create(name: &str, creator: &str, volatile: bool) -> Request {
+    Request::CreateTopic {
+        topic: topic(name),
+        user: user(creator),
+        volatile,
+        join: None,
+        history: None,
+        otherwise: Join::Open,
+    }
 }
 
 pub fn user(name: &str) -> UserId {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::outbox::Turn;
+use protocol::access::Join;
 use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
@@ -112,7 +113,8 @@ impl Joining {
     async fn ask(&self, server: &Server) -> Option<Reply> {
         let (topic, user) = (self.topic.clone(), self.who.user.clone());
         let ask = if self.create {
-            Ask::CreateTopic { topic, user, volatile: self.volatile }
+            let (volatile, otherwise) = (self.volatile, Join::Open);
+            Ask::CreateTopic { topic, user, volatile, join: None, history: None, otherwise }
         } else {
             Ask::JoinTopic { topic, user, device: self.who.device.clone() }
         };
@@ -249,6 +251,15 @@ impl Server {
         self.unfollow(session, log.as_str(), turn);
     }
 
+    /// A topic is no more: nobody here follows it any longer.
+    pub(crate) fn topic_dissolved(self: &Arc<Self>, topic: &TopicName, turn: &mut Turn) {
+        let log = LogName::topic(topic);
+        let readers = self.followed.get(log.as_str()).map(|followed| followed.readers());
+        for session in readers.unwrap_or_default() {
+            self.forget(&session, &log, turn);
+        }
+    }
+
     /// A membership changed through a session here: the user's other sessions, here and elsewhere, look again.
     fn membership_changed(self: &Arc<Self>, user: &UserId, turn: &mut Turn) {
         self.refresh_memberships(user.clone());
@@ -294,7 +305,7 @@ impl Server {
         let seen: Vec<u64> = sessions.iter().map(|session| session.state().memberships).collect();
         let ask = Ask::Topics { user: user.clone() };
         let asked = self.managers.ask_within(ANSWER_WITHIN, &LogName::inbox(user), &ask).await;
-        let Ok(Reply::Topics { topics }) = asked else { return Refreshed::Unread };
+        let Ok(Reply::Topics { topics, .. }) = asked else { return Refreshed::Unread };
         let (mut refreshed, mut turn) = (Refreshed::Done, Turn::default());
         for (session, seen) in sessions.iter().zip(seen) {
             if !self.align(session, seen, &topics, &mut turn) {
@@ -349,7 +360,7 @@ impl Request<'_> {
             let reply = server.managers.ask_within(ANSWER_WITHIN, &who.inbox, &ask).await.ok();
             let mut turn = Turn::default();
             match reply {
-                Some(Reply::Topics { topics }) => {
+                Some(Reply::Topics { topics, .. }) => {
                     let json = to_raw_value(&topics).ok();
                     if let Some(seq) = seq {
                         let mut ok = protocol::event::ok(seq);

@@ -61,6 +61,14 @@ impl FollowedLog {
         Some(self.revision.swap(revision, Ordering::Relaxed)).filter(|before| *before != UNSEEN)
     }
 
+    /// The sessions that read it.
+    pub(crate) fn readers(&self) -> Vec<Arc<Session>> {
+        match &*self.state.lock() {
+            State::Followed(feed) => feed.readers().cloned().collect(),
+            State::New | State::Ended => Vec::new(),
+        }
+    }
+
     /// Runs `act` on the feed, if the log is still followed, and does what follows from it.
     pub(crate) fn with(
         self: &Arc<Self>,

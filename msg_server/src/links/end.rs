@@ -179,7 +179,10 @@ impl Server {
                 let login = Rank { stamp, at: &at, session: 0 };
                 self.logged_in_elsewhere(user, device, login, turn);
             }
-            Ok(Notice::MembershipChanged { user }) => self.refresh_memberships(user),
+            Ok(Notice::MembershipChanged { user } | Notice::MembershipEnded { user, .. }) => {
+                self.refresh_memberships(user);
+            }
+            Ok(Notice::TopicDissolved { topic }) => self.topic_dissolved(&topic, turn),
             Ok(Notice::Receipt { user, peer, id, mark }) => {
                 self.deliver_receipt(&user, &peer, &id, mark, turn)
             }

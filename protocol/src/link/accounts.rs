@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::{Device, Invite, Profile};
+use crate::account::{Device, Profile};
 use crate::ids::{DeviceId, Time, UserId};
 
 /// The SHA-256 of a token's text, in 64 hexadecimal digits: all that is ever known of it behind the msg_server.
@@ -282,9 +282,6 @@ pub struct Welcome {
     pub renewed: bool,
     /// Until when the token is good that the device has now.
     pub expires: Time,
-    /// Topics that the user may join.
-    #[serde(default)]
-    pub invites: Vec<Invite>,
 }
 
 impl Question {

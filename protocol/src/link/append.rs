@@ -2,7 +2,7 @@
 
 use super::parts::{Parts, kind, tag};
 use crate::event;
-use crate::fields::{FieldError, put_bytes, put_int};
+use crate::fields::{FieldError, put_bytes, put_int, put_some};
 
 /// A durable message to be appended. With `pair` it goes into the inboxes of its sender and of its recipient;
 /// `log` then is the sender's.
@@ -52,6 +52,8 @@ pub struct Stored {
     pub peer_version: u64,
     /// The owner's time.
     pub time: u64,
+    /// Of a topic: its count of ended memberships at that moment.
+    pub revision: u64,
 }
 
 impl<'a> Append<'a> {
@@ -83,6 +85,7 @@ impl<'a> Appended<'a> {
                 version: parts.number(tag::VERSION, "version")?,
                 peer_version: parts.int(tag::PEER_VERSION, "peer version")?,
                 time: parts.int(tag::TIME, "time")?,
+                revision: parts.int(tag::REVISION, "revision")?,
             })
         } else {
             let maybe = parts.int(tag::MAYBE, "maybe")? != 0;
@@ -103,6 +106,7 @@ impl<'a> Appended<'a> {
                 put_int(out, tag::VERSION, stored.version);
                 put_int(out, tag::PEER_VERSION, stored.peer_version);
                 put_int(out, tag::TIME, stored.time);
+                put_some(out, tag::REVISION, stored.revision);
             }
             Outcome::Refused { code, message, stored } => {
                 put_int(out, tag::CODE, u64::from(code));

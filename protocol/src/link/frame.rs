@@ -123,7 +123,7 @@ mod tests {
     fn frames() -> Vec<Frame<'static>> {
         let entry = PageEntry { version: 4, time: 9, content: b"c" };
         let refused = Outcome::Refused { code: 4003, message: "no", stored: event::Stored::Maybe };
-        let stored = Outcome::Stored(Stored { version: 3, peer_version: 0, time: 8 });
+        let stored = Outcome::Stored(Stored { version: 3, peer_version: 0, time: 8, revision: 4 });
         let change = Change {
             number: 7,
             channel: 1,
@@ -146,7 +146,15 @@ mod tests {
                 max_entries: 9,
                 max_bytes: 10,
             }),
-            Frame::Page(Page { ask: 2, first: 1, head: 5, entries: vec![entry, entry], refused: 0 }),
+            Frame::Page(Page {
+                ask: 2,
+                first: 1,
+                head: 5,
+                entries: vec![entry, entry],
+                refused: 0,
+                revision: 3,
+                since: 2,
+            }),
             Frame::Change(change),
             Frame::Confirm(Confirm { number: 12 }),
             Frame::Ask(3, b"{}"),
@@ -172,7 +180,7 @@ mod tests {
             let mut body = frame.to_bytes()[4..].to_vec();
             if body[0] != b'{' {
                 put_bytes(&mut body, 120, b"new");
-                put_int(&mut body, 24, 5);
+                put_int(&mut body, 121, 5);
             }
             assert_eq!(Frame::parse(&body), Ok(frame));
         }

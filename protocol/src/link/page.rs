@@ -1,7 +1,7 @@
 //! Reading a log.
 
 use super::parts::{Parts, kind, tag};
-use crate::fields::{FieldError, put_bytes, put_int};
+use crate::fields::{FieldError, put_bytes, put_int, put_some};
 
 /// A read of entries after a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +33,10 @@ pub struct Page<'a> {
     pub entries: Vec<PageEntry<'a>>,
     /// The number of the [`crate::code::ErrorCode`] if it was refused; else 0.
     pub refused: u16,
+    /// Of a topic: its count of ended memberships, read before the entries were.
+    pub revision: u64,
+    /// The reader sees nothing up to here, and is told of no gap there ([`super::request::LogState::since`]).
+    pub since: u64,
 }
 
 /// One entry of a page.
@@ -95,6 +99,8 @@ impl<'a> Page<'a> {
             first: parts.int(tag::FIRST, "first")?,
             head: parts.int(tag::HEAD, "head")?,
             refused: parts.small(tag::CODE, "code")?,
+            revision: parts.int(tag::REVISION, "revision")?,
+            since: parts.int(tag::SINCE, "since")?,
             entries: parts.entries,
         })
     }
@@ -105,6 +111,8 @@ impl<'a> Page<'a> {
         put_int(out, tag::FIRST, self.first);
         put_int(out, tag::HEAD, self.head);
         put_int(out, tag::CODE, u64::from(self.refused));
+        put_some(out, tag::REVISION, self.revision);
+        put_some(out, tag::SINCE, self.since);
         let mut encoded = Vec::new();
         for entry in &self.entries {
             encoded.clear();

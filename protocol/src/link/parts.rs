@@ -43,17 +43,19 @@ pub(super) mod tag {
     pub const DEVICE: u8 = 21;
     pub const STAMP: u8 = 22;
     pub const JSON: u8 = 23;
+    pub const REVISION: u8 = 24;
+    pub const SINCE: u8 = 25;
 }
 
 /// The fields of one frame, by tag; the last of a repeated tag counts, but for entries, which gather.
 pub(super) struct Parts<'a> {
-    values: [Option<Value<'a>>; 24],
+    values: [Option<Value<'a>>; 26],
     pub entries: Vec<PageEntry<'a>>,
 }
 
 impl<'a> Parts<'a> {
     pub fn read(body: &'a [u8]) -> Result<Self, FieldError> {
-        let mut parts = Self { values: [None; 24], entries: Vec::new() };
+        let mut parts = Self { values: [None; 26], entries: Vec::new() };
         for field in Fields::new(body) {
             let (tag, value) = field?;
             if tag == tag::ENTRY {

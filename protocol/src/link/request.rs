@@ -4,6 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::accounts;
+use crate::access::{History, Join};
+use crate::account::Invite;
 use crate::code::ErrorCode;
 use crate::ids::{DeviceId, LogName, MessageId, TopicName, UserId, Version};
 
@@ -31,6 +33,15 @@ pub enum Request {
         user: UserId,
         /// Whether its messages are volatile.
         volatile: bool,
+        /// Whom it is to take, where that was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        join: Option<Join>,
+        /// How much of it its members are to read, where that was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        history: Option<History>,
+        /// Whom a new topic takes where it was not said.
+        #[serde(default)]
+        otherwise: Join,
     },
     /// Make the user a member.
     JoinTopic {
@@ -48,10 +59,42 @@ pub enum Request {
         /// Who.
         user: UserId,
     },
+    /// Let somebody into a topic.
+    InviteTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Whom.
+        user: UserId,
+        /// Who invites.
+        by: UserId,
+    },
+    /// Put somebody out of a topic. Answered by [`Reply::Done`].
+    RemoveFromTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Whom.
+        user: UserId,
+        /// Who does it.
+        by: UserId,
+    },
+    /// End a topic for ever. Answered by [`Reply::Done`].
+    DissolveTopic {
+        /// The topic.
+        topic: TopicName,
+        /// Who does it.
+        by: UserId,
+    },
     /// The topics that a user is a member of.
     Topics {
         /// Who.
         user: UserId,
+    },
+    /// Which of these are members of a topic?
+    MembersAmong {
+        /// The topic.
+        topic: TopicName,
+        /// At most 1,000 users.
+        users: Vec<UserId>,
     },
     /// The members of a topic, in the order of their names.
     Members {
@@ -115,6 +158,9 @@ pub enum Reply {
         logs: Vec<LogState>,
         /// Counts the changes of the user's memberships.
         revision: u64,
+        /// Topics that the user may join.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        invites: Vec<Invite>,
         /// In mode `accounts`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         welcome: Option<accounts::Welcome>,
@@ -133,10 +179,25 @@ pub enum Reply {
     },
     /// To `LeaveTopic`.
     Left,
+    /// To `InviteTopic`.
+    Invited {
+        /// Whether the user was neither a member nor invited before.
+        news: bool,
+    },
     /// To `Topics`.
     Topics {
         /// Each with its state, without cursors.
         topics: Vec<LogState>,
+        /// Topics that the user may join.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        invites: Vec<Invite>,
+    },
+    /// To `MembersAmong`.
+    Among {
+        /// Those who are.
+        members: Vec<UserId>,
+        /// The topic's count of ended memberships, read before the members were.
+        revision: u64,
     },
     /// To `Members`.
     Members {
@@ -155,6 +216,8 @@ pub enum Reply {
         /// What is so.
         answer: accounts::Answer,
     },
+    /// It was done.
+    Done,
     /// It was refused.
     Refused {
         /// The number of the [`ErrorCode`].
@@ -199,6 +262,9 @@ pub struct LogState {
     /// Whether it is a volatile topic, which has no log.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub volatile: bool,
+    /// The reader sees nothing up to here: they joined after it, a topic that shows its members what comes after that.
+    #[serde(default, skip_serializing_if = "Version::is_zero")]
+    pub since: Version,
 }
 
 /// Where a log begins and ends.
@@ -209,9 +275,12 @@ pub struct LogBounds {
     pub first: Version,
     /// The newest version; 0 in an empty log.
     pub head: Version,
-    /// For an inbox: counts the changes of the user's memberships. Else 0.
+    /// For an inbox: counts the changes of the user's memberships. For a topic: counts the memberships that ended.
     #[serde(default)]
     pub revision: u64,
+    /// The topic was dissolved: nobody reads it any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub gone: bool,
 }
 
 /// News between processes that is nobody's state: losing it costs time, never a message.
@@ -241,6 +310,20 @@ pub enum Notice {
     MembershipChanged {
         /// Whose.
         user: UserId,
+    },
+    /// manager to msg_servers: the user is a member no longer.
+    MembershipEnded {
+        /// Of which topic.
+        topic: TopicName,
+        /// Who.
+        user: UserId,
+        /// The topic's count of ended memberships, with this one.
+        revision: u64,
+    },
+    /// manager to msg_servers: the topic is no more.
+    TopicDissolved {
+        /// Which.
+        topic: TopicName,
     },
     /// msg_server to router to every other msg_server: sessions that are no longer allowed end, and tokens that were
     /// known are known no longer.
@@ -314,7 +397,11 @@ impl Notice {
             | Self::Receipt { user, .. } => Audience::FollowersOf(user),
             // A msg_server without a session of the user may still know one of their tokens.
             Self::AccessEnded { .. } => Audience::Everybody,
-            Self::PeerChanged { .. } | Self::WhoIsOnline { .. } | Self::Online { .. } => Audience::Nobody,
+            Self::PeerChanged { .. }
+            | Self::MembershipEnded { .. }
+            | Self::TopicDissolved { .. }
+            | Self::WhoIsOnline { .. }
+            | Self::Online { .. } => Audience::Nobody,
         }
     }
 }

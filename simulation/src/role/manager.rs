@@ -9,6 +9,7 @@ use manager::answers::{self, IntoStored};
 use manager::edge::{self, Checked};
 use manager::stamps::Stamps;
 use mesh::link::LinkId;
+use protocol::access::Act;
 use protocol::channel::Channel;
 use protocol::code::ErrorCode;
 use protocol::content::Content;
@@ -18,7 +19,7 @@ use protocol::link::request::{Reply, Request};
 use protocol::link::{self, Frame, Page, PageEntry, Read};
 use storage::conformance::ModelStore;
 use storage::pair::complete_open_pairs;
-use storage::{AppendError, ReadRange, Store};
+use storage::{AppendError, LoggedIn, ReadRange, Store, TopicError};
 
 use crate::alarms::Alarms;
 use crate::message::Message;
@@ -200,12 +201,13 @@ impl Manager {
             return refuse(ErrorCode::Draining);
         }
         let Ok(log) = LogName::new(read.log) else { return refuse(ErrorCode::BadRequest) };
-        if let Some(code) = read.reader.and_then(|reader| self.objection(&log, reader)) {
-            return refuse(code);
-        }
+        let since = match read.reader.map_or(Ok(Version::ZERO), |reader| self.may_read(&log, reader)) {
+            Ok(since) => since,
+            Err(code) => return refuse(code),
+        };
         let range = ReadRange {
             log,
-            after: Version(read.after),
+            after: Version(read.after).max(since),
             max_entries: read.max_entries as usize,
             max_bytes: read.max_bytes as usize,
         };
@@ -220,18 +222,27 @@ impl Manager {
             time: *time,
             content,
         });
-        let (first, head) = (page.first.0, page.head.0);
-        Frame::Page(Page { ask: read.ask, first, head, entries: entries.collect(), refused: 0 }).to_bytes()
+        let page = Page {
+            ask: read.ask,
+            first: page.first.max(since.next()).0,
+            head: page.head.0,
+            entries: entries.collect(),
+            refused: 0,
+            revision: page.revision,
+            since: since.0,
+        };
+        Frame::Page(page).to_bytes()
     }
 
-    fn objection(&self, log: &LogName, reader: &str) -> Option<ErrorCode> {
-        let reader = UserId::new(reader).ok()?;
+    fn may_read(&self, log: &LogName, reader: &str) -> Result<Version, ErrorCode> {
+        let reader = UserId::new(reader).map_err(|_| ErrorCode::BadRequest)?;
         match log.topic_name() {
-            None => (log.user()? != reader).then_some(ErrorCode::NotYourLog),
-            Some(topic) => match self.store.is_member(topic, reader).now_or_never()? {
-                Ok(true) => None,
-                Ok(false) => Some(ErrorCode::NotAMember),
-                Err(_) => Some(ErrorCode::StoreFailed),
+            None if log.user().as_ref() == Some(&reader) => Ok(Version::ZERO),
+            None => Err(ErrorCode::NotYourLog),
+            Some(topic) => match self.store.may(Act::Read, topic, reader).now_or_never() {
+                Some(Ok(since)) => Ok(since),
+                Some(Err(TopicError::Refused(code))) => Err(code),
+                Some(Err(TopicError::Store(_))) | None => Err(ErrorCode::StoreFailed),
             },
         }
     }
@@ -243,7 +254,8 @@ impl Manager {
             Request::Login { user, device } => match self.store.log_in(user, device).now_or_never() {
                 Some(Ok(found)) => {
                     let stamp = self.stamps.next(net.now().as_micros() as u64);
-                    Reply::LoggedIn { stamp, logs: found.logs, revision: found.revision, welcome: None }
+                    let LoggedIn { logs, revision, invites, .. } = found;
+                    Reply::LoggedIn { stamp, logs, revision, invites, welcome: None }
                 }
                 _ => failed(),
             },

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use futures::future::join_all;
+use protocol::code::ErrorCode;
 use protocol::ids::Version;
 
 use super::Subject;
-use super::cast::{append, contents, inbox, log_in, said, to_log, told, topic, topic_log, user};
+use super::cast::{
+    append, contents, create, create_volatile, inbox, log_in, said, to_log, told, topic, topic_log, user,
+};
 use crate::{AppendError, Store};
 
 pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
@@ -131,11 +134,20 @@ async fn calls_take_their_place_when_they_are_made(subject: impl Subject) {
 async fn a_topic_takes_messages_of_its_members_only(subject: impl Subject) {
     let store = subject.store();
     let (garden, radio) = (topic_log("garden"), topic_log("radio"));
-    assert_eq!(append(store, &garden, said("amy", "1", "hi")).await, Err(AppendError::UnknownTopic));
-    store.create_topic(topic("garden"), user("amy"), false).await.unwrap();
-    store.create_topic(topic("radio"), user("amy"), true).await.unwrap();
-    assert_eq!(append(store, &garden, said("bob", "1", "hi")).await, Err(AppendError::NotAMember));
-    assert_eq!(append(store, &radio, said("amy", "1", "hi")).await, Err(AppendError::VolatileTopic));
+    assert_eq!(
+        append(store, &garden, said("amy", "1", "hi")).await,
+        Err(AppendError::Refused(ErrorCode::UnknownTopic))
+    );
+    create(store, "garden", "amy").await.unwrap();
+    create_volatile(store, "radio", "amy").await.unwrap();
+    assert_eq!(
+        append(store, &garden, said("bob", "1", "hi")).await,
+        Err(AppendError::Refused(ErrorCode::NotAMember))
+    );
+    assert_eq!(
+        append(store, &radio, said("amy", "1", "hi")).await,
+        Err(AppendError::Refused(ErrorCode::WrongDurability))
+    );
     assert_eq!(append(store, &garden, said("amy", "1", "hi")).await.unwrap().version, Version(1));
     assert_eq!(contents(store, &radio).await.len(), 0);
     assert_eq!(store.logs(None, 9).await.unwrap(), [garden], "a log without entries is no log");
@@ -144,7 +156,7 @@ async fn a_topic_takes_messages_of_its_members_only(subject: impl Subject) {
 async fn membership_is_checked_in_the_order_of_the_calls(subject: impl Subject) {
     let store = subject.store();
     let garden = topic_log("garden");
-    store.create_topic(topic("garden"), user("amy"), false).await.unwrap();
+    create(store, "garden", "amy").await.unwrap();
     for round in 0..10 {
         let id = format!("m{round}");
         store.join_topic(topic("garden"), user("bob"), None).await.unwrap();
@@ -152,7 +164,7 @@ async fn membership_is_checked_in_the_order_of_the_calls(subject: impl Subject) 
         let first = before.await.pop().unwrap().unwrap();
         store.leave_topic(topic("garden"), user("bob")).await.unwrap();
         let late = append(store, &garden, said("bob", "late", "too late")).await;
-        assert_eq!(late, Err(AppendError::NotAMember));
+        assert_eq!(late, Err(AppendError::Refused(ErrorCode::NotAMember)));
         let repeated = append(store, &garden, said("bob", &id, "in time")).await.unwrap();
         assert_eq!(
             (repeated.version, repeated.duplicate),

@@ -2,14 +2,18 @@
 
 use std::io::Cursor;
 
+use protocol::access::{History, Join};
 use protocol::content::Entry;
 use protocol::ids::{Time, Version};
 use protocol::link::request::Mark;
 
-use super::cast::{append, device, entries, inbox, log_in, pair, said, told, topic, topic_log, user};
+use super::cast::{
+    append, create, create_volatile, device, entries, inbox, log_in, new_topic, pair, said, told, topic,
+    topic_log, user,
+};
 use super::{Subject, dump};
 use crate::export::{Counts, ImportError, MAGIC, export, import, verify};
-use crate::{AppendError, CursorMove, Restored, Store, StoreError};
+use crate::{AppendError, CursorMove, NewTopic, Restored, Store, StoreError};
 
 pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
     an_export_is_put_back_as_it_was(make(), make()).await;
@@ -22,9 +26,20 @@ pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
 /// A store with some of everything.
 async fn fill(store: &dyn Store) {
     log_in(store, &["amy", "bob", "eve"]).await;
-    store.create_topic(topic("garden"), user("amy"), false).await.unwrap();
+    create(store, "garden", "amy").await.unwrap();
     store.join_topic(topic("garden"), user("bob"), None).await.unwrap();
-    store.create_topic(topic("radio"), user("eve"), true).await.unwrap();
+    create_volatile(store, "radio", "eve").await.unwrap();
+    let club =
+        NewTopic { join: Some(Join::Invite), history: Some(History::FromJoin), ..new_topic("club", "amy") };
+    store.create_topic(club).await.unwrap();
+    append(store, &topic_log("club"), said("amy", "1", "before")).await.unwrap();
+    store.invite(topic("club"), user("eve"), user("amy")).await.unwrap();
+    store.invite(topic("club"), user("bob"), user("amy")).await.unwrap();
+    store.join_topic(topic("club"), user("bob"), None).await.unwrap();
+    store.remove_member(topic("garden"), user("eve"), user("amy")).await.unwrap();
+    create(store, "ruin", "bob").await.unwrap();
+    append(store, &topic_log("ruin"), said("bob", "1", "never shown again")).await.unwrap();
+    store.dissolve(topic("ruin"), user("bob")).await.unwrap();
     for n in 0..20 {
         pair(store, told("amy", &format!("p{n}"), "bob", "hi")).await.unwrap();
         append(store, &topic_log("garden"), said("bob", &format!("t{n}"), &"x".repeat(n))).await.unwrap();
@@ -56,7 +71,7 @@ async fn an_export_is_put_back_as_it_was(from: impl Subject, mut to: impl Subjec
     fill(from.store()).await;
     let file = exported(from.store()).await;
     let counts = imported(to.store(), &file).await.unwrap();
-    let expected = Counts { accounts: 3, topics: 2, members: 3, logs: 3, entries: 46, cursors: 3, ..counts };
+    let expected = Counts { accounts: 3, topics: 4, members: 8, logs: 5, entries: 47, cursors: 3, ..counts };
     assert_eq!(counts, expected);
     to.restart().await;
     assert_eq!(dump(to.store()).await, dump(from.store()).await);
@@ -113,7 +128,7 @@ async fn a_cut_or_changed_export_is_refused_and_nothing_of_it_imported(from: imp
     }
     let mut newer = file.clone();
     newer[MAGIC.len()] += 1;
-    assert!(matches!(imported(to.store(), &newer).await, Err(ImportError::NewerFormat { found: 2 })));
+    assert!(matches!(imported(to.store(), &newer).await, Err(ImportError::NewerFormat { found: 3 })));
     assert_eq!(dump(to.store()).await, super::Dump::default());
 }
 

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use protocol::content::{Content, Entry};
 use protocol::ids::{DeviceId, LogName, TopicName, UserId, Version};
 
-use crate::{Append, AppendError, Appended, PairAppended, ReadRange, Store};
+use crate::{
+    Append, AppendError, Appended, Membership, NewTopic, PairAppended, ReadRange, Store, TopicError,
+};
 
 pub(super) fn user(name: &str) -> UserId {
     UserId::new(name).unwrap()
@@ -24,6 +26,23 @@ pub(super) fn inbox(name: &str) -> LogName {
 
 pub(super) fn topic_log(name: &str) -> LogName {
     LogName::topic(&topic(name))
+}
+
+/// A topic as `NewTopic::new` has it.
+pub(super) fn new_topic(name: &str, creator: &str) -> NewTopic {
+    NewTopic::new(topic(name), user(creator))
+}
+
+pub(super) async fn create(store: &dyn Store, name: &str, creator: &str) -> Result<Membership, TopicError> {
+    store.create_topic(new_topic(name, creator)).await
+}
+
+pub(super) async fn create_volatile(
+    store: &dyn Store,
+    name: &str,
+    creator: &str,
+) -> Result<Membership, TopicError> {
+    store.create_topic(NewTopic { volatile: true, ..new_topic(name, creator) }).await
 }
 
 /// A message to a topic.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use protocol::ids::{LogName, TopicName, UserId, Version};
 
 use super::cast::entries;
-use crate::Store;
+use crate::{Relation, Rules, Store};
 
 /// All that a store holds but times, which differ between stores.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -15,8 +15,10 @@ pub struct Dump {
     pub logs: BTreeMap<LogName, (Version, Vec<(Version, Bytes)>)>,
     /// Who has an account.
     pub accounts: Vec<UserId>,
-    /// Each topic's creator, whether it is volatile, and its members.
-    pub topics: BTreeMap<TopicName, (UserId, bool, Vec<UserId>)>,
+    /// Each topic's creator, its rules, and whether it was dissolved.
+    pub topics: BTreeMap<TopicName, (UserId, Rules, bool)>,
+    /// How users stand to topics.
+    pub relations: BTreeMap<(TopicName, UserId), Relation>,
     /// Cursors: user, log, mark and device as text, and where they stand.
     pub cursors: BTreeMap<String, Version>,
 }
@@ -30,8 +32,10 @@ pub async fn dump(store: &dyn Store) -> Dump {
         dump.logs.insert(log, (first, left.collect()));
     }
     for topic in store.topics(None, 1_000_000).await.unwrap() {
-        let members = store.members(topic.name.clone(), None, 1_000_000).await.unwrap();
-        dump.topics.insert(topic.name, (topic.creator, topic.volatile, members));
+        for (user, relation) in store.relations(topic.name.clone(), None, 1_000_000).await.unwrap() {
+            dump.relations.insert((topic.name.clone(), user), relation);
+        }
+        dump.topics.insert(topic.name, (topic.creator, topic.rules, topic.dissolved));
     }
     for user in dump.accounts.clone() {
         for cursor in store.cursors_of(user).await.unwrap() {

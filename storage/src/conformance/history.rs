@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use futures::future::join_all;
+use protocol::access::{Act, History, Join};
 use protocol::ids::{LogName, Version};
 use protocol::link::request::{LogState, Mark};
 
-use super::cast::{device, inbox, said, to_log, told, topic, topic_log, user};
+use super::cast::{device, inbox, new_topic, said, to_log, told, topic, topic_log, user};
 use super::{DEDUPE, ModelStore, Subject, dump};
-use crate::{Append, CursorMove, Membership, Store};
+use crate::{Append, CursorMove, Membership, NewTopic, Store};
 
 /// A call, its parts chosen by small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,12 +20,20 @@ pub enum Step {
     Pair(u8, u8, u8, u8),
     /// A login: user, device.
     LogIn(u8, u8),
-    /// A new topic: which, creator, volatile.
-    Create(u8, u8, bool),
+    /// A new topic: which, creator, rules.
+    Create(u8, u8, u8),
     /// A new member: topic, user.
     Join(u8, u8),
     /// A member less: topic, user.
     Leave(u8, u8),
+    /// An invitation: topic, user, by whom.
+    Invite(u8, u8, u8),
+    /// Somebody put out: topic, user, by whom.
+    Remove(u8, u8, u8),
+    /// A topic less: which, by whom.
+    Dissolve(u8, u8),
+    /// What a user may do: topic, user.
+    May(u8, u8),
     /// A cursor: user, device, log, to where.
     Move(u8, u8, u8, u8),
     /// Retention: log, before.
@@ -36,7 +45,7 @@ pub enum Step {
 }
 
 const PEOPLE: [&str; 3] = ["amy", "bob", "eve"];
-const TOPICS: [&str; 2] = ["garden", "radio"];
+const TOPICS: [&str; 4] = ["club", "garden", "radio", "ruin"];
 
 fn person(number: u8) -> &'static str {
     PEOPLE[number as usize % PEOPLE.len()]
@@ -80,11 +89,16 @@ impl Step {
             0..10 => Self::Append([four(), four(), four()]),
             10..16 => Self::Pair(a, b, c, kind >> 5),
             16..18 => Self::LogIn(a, b),
-            18..20 => Self::Create(a, b, c % 4 == 0),
-            20..23 => Self::Join(a, b),
-            23..25 => Self::Leave(a, b),
-            25..28 => Self::Move(a, b, c, kind >> 5),
-            28..30 => Self::Trim(a, b),
+            18 | 19 => Self::Create(a, b, c),
+            20 | 21 => Self::Join(a, b),
+            22 => Self::Leave(a, b),
+            23 => Self::Invite(a, b, c),
+            24 => Self::Remove(a, b, c),
+            // Rarely: nothing more can be done to it.
+            25 if kind >> 5 == 0 => Self::Dissolve(a, b),
+            25 => Self::May(a, b),
+            26 | 27 => Self::Move(a, b, c, kind >> 5),
+            28 | 29 => Self::Trim(a, b),
             30 => Self::Pass,
             _ => Self::Restart,
         }
@@ -97,7 +111,8 @@ impl Step {
                 let calls = messages
                     .map(|(log, sender, id, text)| store.append(vec![message(log, sender, id, text)]));
                 let answers = join_all(calls).await.into_iter().flatten();
-                let answers = answers.map(|answer| answer.map(|stored| (stored.version, stored.duplicate)));
+                let answers = answers
+                    .map(|answer| answer.map(|stored| (stored.version, stored.duplicate, stored.revision)));
                 format!("{:?}", answers.collect::<Vec<_>>())
             }
             Self::Pair(from, to, id, text) => {
@@ -113,8 +128,11 @@ impl Step {
                 let login = store.log_in(user(person(who)), device).await.unwrap();
                 format!("{login:?}")
             }
-            Self::Create(which, who, volatile) => {
-                let answer = store.create_topic(topic(topic_of(which)), user(person(who)), volatile).await;
+            Self::Create(which, who, rules) => {
+                let join = [None, Some(Join::Open), Some(Join::Invite)][rules as usize % 3];
+                let history = [None, Some(History::All), Some(History::FromJoin)][rules as usize / 3 % 3];
+                let (volatile, new) = (rules >= 224, new_topic(topic_of(which), person(who)));
+                let answer = store.create_topic(NewTopic { volatile, join, history, ..new }).await;
                 format!("{:?}", answer.map(joined))
             }
             Self::Join(which, who) => {
@@ -123,6 +141,22 @@ impl Step {
             }
             Self::Leave(which, who) => {
                 format!("{:?}", store.leave_topic(topic(topic_of(which)), user(person(who))).await)
+            }
+            Self::Invite(which, who, by) => {
+                let (topic, user, by) = (topic(topic_of(which)), user(person(who)), user(person(by)));
+                format!("{:?}", store.invite(topic, user, by).await)
+            }
+            Self::Remove(which, who, by) => {
+                let (topic, user, by) = (topic(topic_of(which)), user(person(who)), user(person(by)));
+                format!("{:?}", store.remove_member(topic, user, by).await)
+            }
+            Self::Dissolve(which, by) => {
+                format!("{:?}", store.dissolve(topic(topic_of(which)), user(person(by))).await)
+            }
+            Self::May(which, who) => {
+                let may = |act| store.may(act, topic(topic_of(which)), user(person(who)));
+                let answers = join_all(Act::ALL.map(may)).await;
+                format!("{answers:?} {:?}", store.topics_of(user(person(who))).await)
             }
             Self::Move(who, on, log, to) => {
                 let (device, mark) = match on % 3 {

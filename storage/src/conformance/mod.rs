@@ -18,9 +18,11 @@ mod dump;
 pub mod history;
 mod model;
 mod model_store;
+mod model_topics;
 mod pairs;
 mod reads;
 mod retention;
+mod rules;
 mod topics;
 
 use std::time::Duration;
@@ -53,6 +55,7 @@ pub async fn run<S: Subject>(mut make: impl FnMut() -> S) {
     reads::run(&mut make).await;
     pairs::run(&mut make).await;
     topics::run(&mut make).await;
+    rules::run(&mut make).await;
     cursors::run(&mut make).await;
     retention::run(&mut make).await;
     archive::run(&mut make).await;

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::access::Act;
+use protocol::code::ErrorCode;
 use protocol::content::{Content, Entry};
 use protocol::ids::{DeviceId, LogKind, LogName, Time, TopicName, UserId, Version};
 use protocol::link::request::{LogBounds, LogState, Mark};
 
 use crate::{
-    Append, AppendError, Appended, CursorMove, LoggedIn, Membership, OpenPair, Page, ReadRange, Restored,
-    StoreError, Topic, TopicError,
+    Append, AppendError, Appended, CursorMove, LoggedIn, OpenPair, Page, ReadRange, Relation, Restored,
+    StoreError, Topic, TopicsOf,
 };
 
 /// Bytes that a content may have.
@@ -24,10 +26,13 @@ pub(super) struct Model {
     pub now: Time,
     dedupe: Option<Duration>,
     logs: BTreeMap<LogName, Log>,
-    accounts: BTreeSet<UserId>,
-    topics: BTreeMap<TopicName, Topic>,
-    members: BTreeSet<(TopicName, UserId)>,
-    revisions: BTreeMap<UserId, u64>,
+    pub(super) accounts: BTreeSet<UserId>,
+    pub(super) topics: BTreeMap<TopicName, Topic>,
+    pub(super) relations: BTreeMap<(TopicName, UserId), Relation>,
+    /// How often each user's memberships changed.
+    pub(super) revisions: BTreeMap<UserId, u64>,
+    /// How many memberships of each topic have ended.
+    pub(super) ended: BTreeMap<TopicName, u64>,
     cursors: HashMap<CursorKey, Version>,
 }
 
@@ -91,14 +96,20 @@ impl Model {
         }
         let Ok(parsed) = Content::parse(&message.content) else { return Err(AppendError::IdReused) };
         let known = self.logs.get(&message.log).and_then(|log| self.known(log, &parsed));
+        let topic = message.log.topic_name();
+        let revision = topic.as_ref().and_then(|topic| self.ended.get(topic)).copied().unwrap_or(0);
         let reused = match known {
             Some(seen) if seen.fingerprint == parsed.fingerprint() => {
-                return Ok(Appended { version: seen.version, time: seen.time, duplicate: true });
+                let (version, time) = (seen.version, seen.time);
+                return Ok(Appended { version, time, duplicate: true, revision });
             }
             other => other.is_some(),
         };
-        if let Some(topic) = message.log.topic_name() {
-            self.check_topic(&topic, parsed.sender)?;
+        if let Some(topic) = topic {
+            let sender = UserId::new(parsed.sender).map_err(|_| AppendError::IdReused)?;
+            if self.admit(Act::Send, &topic, &sender).map_err(AppendError::Refused)?.rules.volatile {
+                return Err(AppendError::Refused(ErrorCode::WrongDurability));
+            }
         }
         if reused {
             return Err(AppendError::IdReused);
@@ -106,16 +117,7 @@ impl Model {
         let now = self.now;
         let log = self.logs.entry(message.log.clone()).or_default();
         let version = log.push(now, &message.content, message.open);
-        Ok(Appended { version, time: now, duplicate: false })
-    }
-
-    fn check_topic(&self, topic: &TopicName, sender: &str) -> Result<(), AppendError> {
-        let found = self.topics.get(topic).ok_or(AppendError::UnknownTopic)?;
-        let sender = UserId::new(sender).map_err(|_| AppendError::NotAMember)?;
-        if !self.members.contains(&(topic.clone(), sender)) {
-            return Err(AppendError::NotAMember);
-        }
-        if found.volatile { Err(AppendError::VolatileTopic) } else { Ok(()) }
+        Ok(Appended { version, time: now, duplicate: false, revision })
     }
 
     /// Why the message of a pair would be refused by whichever step.
@@ -169,10 +171,10 @@ impl Model {
     }
 
     pub fn read(&self, range: &ReadRange) -> Page {
-        let Some(log) = self.logs.get(&range.log) else {
-            return Page { first: Version(1), ..Page::default() };
-        };
-        let mut page = Page { first: log.first(), head: log.head(), entries: Vec::new() };
+        let LogBounds { first, head, revision, gone } = self.bounds(&range.log);
+        let mut page = Page { first, head, entries: Vec::new(), revision: 0, gone };
+        page.revision = if range.log.topic_name().is_some() { revision } else { 0 };
+        let Some(log) = self.logs.get(&range.log) else { return page };
         let mut bytes = 0;
         for entry in log.entries.iter().filter(|entry| entry.version > range.after) {
             bytes += entry.content.len();
@@ -186,14 +188,15 @@ impl Model {
     }
 
     pub fn bounds(&self, name: &LogName) -> LogBounds {
-        let revision = match name.kind() {
-            LogKind::Inbox(user) => self.revisions.get(user).copied().unwrap_or(0),
-            LogKind::Topic(_) => 0,
+        let (revision, gone) = match name.kind() {
+            LogKind::Inbox(user) => (self.revisions.get(user).copied(), false),
+            LogKind::Topic(topic) => {
+                (self.ended.get(topic).copied(), self.topics.get(topic).is_some_and(|topic| topic.dissolved))
+            }
         };
-        match self.logs.get(name) {
-            Some(log) => LogBounds { first: log.first(), head: log.head(), revision },
-            None => LogBounds { first: Version(1), head: Version(0), revision },
-        }
+        let (first, head) =
+            self.logs.get(name).map_or((Version(1), Version(0)), |log| (log.first(), log.head()));
+        LogBounds { first, head, revision: revision.unwrap_or(0), gone }
     }
 
     pub fn trim(&mut self, name: &LogName, before: Version) -> Version {
@@ -204,89 +207,39 @@ impl Model {
 
     pub fn log_in(&mut self, user: &UserId, device: Option<&DeviceId>) -> LoggedIn {
         let new = self.accounts.insert(user.clone());
-        let mut logs = vec![self.log_state(LogName::inbox(user), user, device)];
-        let topics = self.topics_of(user);
-        logs.extend(
-            topics.iter().map(|(topic, _)| self.log_state(LogName::topic(&topic.name), user, device)),
-        );
-        LoggedIn { logs, revision: self.revisions.get(user).copied().unwrap_or(0), new }
+        let mut logs = vec![self.log_state(LogName::inbox(user), user, Some(device))];
+        let TopicsOf { topics, invites } = self.topics_of(user, Some(device));
+        logs.extend(topics);
+        LoggedIn { logs, revision: self.revisions.get(user).copied().unwrap_or(0), invites, new }
     }
 
-    fn log_state(&self, log: LogName, user: &UserId, device: Option<&DeviceId>) -> LogState {
+    /// With the cursors of the user's device.
+    pub(super) fn log_state(
+        &self,
+        log: LogName,
+        user: &UserId,
+        device: Option<Option<&DeviceId>>,
+    ) -> LogState {
         let bounds = self.bounds(&log);
-        let cursor = |mark, device: Option<&DeviceId>| {
-            let key = (user.clone(), device.cloned(), log.clone(), mark);
-            self.cursors.get(&key).copied().unwrap_or_default()
+        let cursor = |mark, of: Option<&DeviceId>| {
+            let key = (user.clone(), of.cloned(), log.clone(), mark);
+            device.and_then(|_| self.cursors.get(&key).copied()).unwrap_or_default()
         };
-        let (cursor, read) = (cursor(Mark::Received, device), cursor(Mark::Read, None));
-        let topic = log.topic_name().and_then(|topic| self.topics.get(&topic));
-        let volatile = topic.is_some_and(|topic| topic.volatile);
-        LogState { first: bounds.first, head: bounds.head, cursor, read, volatile, log }
+        let (cursor, read) = (cursor(Mark::Received, device.flatten()), cursor(Mark::Read, None));
+        let name = log.topic_name();
+        let volatile =
+            name.as_ref().and_then(|name| self.topics.get(name)).is_some_and(|topic| topic.rules.volatile);
+        let since = name.map_or(Version::ZERO, |name| self.since(&name, user));
+        let first = bounds.first.max(since.next());
+        LogState { first, head: bounds.head, cursor, read, volatile, since, log }
     }
 
-    pub fn create_topic(
-        &mut self,
-        name: TopicName,
-        creator: UserId,
-        volatile: bool,
-    ) -> Result<Membership, TopicError> {
-        if let Some(topic) = self.topics.get(&name) {
-            let member = self.members.contains(&(name.clone(), creator.clone()));
-            if topic.volatile != volatile || !member {
-                return Err(TopicError::Exists);
-            }
-        } else {
-            let topic = Topic { name: name.clone(), creator: creator.clone(), created: self.now, volatile };
-            self.topics.insert(name.clone(), topic);
+    /// Nothing of the log is left.
+    pub(super) fn empty(&mut self, log: &LogName) {
+        if let Some(log) = self.logs.get_mut(log) {
+            log.taken += log.entries.len() as u64;
+            log.entries.clear();
         }
-        self.join_topic(name, creator, None)
-    }
-
-    pub fn join_topic(
-        &mut self,
-        topic: TopicName,
-        user: UserId,
-        device: Option<&DeviceId>,
-    ) -> Result<Membership, TopicError> {
-        if !self.topics.contains_key(&topic) {
-            return Err(TopicError::Unknown);
-        }
-        let already = !self.add_member(topic.clone(), user.clone());
-        Ok(Membership { log: self.log_state(LogName::topic(&topic), &user, device), already })
-    }
-
-    fn add_member(&mut self, topic: TopicName, user: UserId) -> bool {
-        let new = self.members.insert((topic, user.clone()));
-        if new {
-            *self.revisions.entry(user).or_default() += 1;
-        }
-        new
-    }
-
-    pub fn leave_topic(&mut self, topic: TopicName, user: UserId) {
-        if self.members.remove(&(topic, user.clone())) {
-            *self.revisions.entry(user).or_default() += 1;
-        }
-    }
-
-    pub fn topic(&self, topic: &TopicName) -> Option<Topic> {
-        self.topics.get(topic).cloned()
-    }
-
-    pub fn is_member(&self, topic: TopicName, user: UserId) -> bool {
-        self.members.contains(&(topic, user))
-    }
-
-    pub fn members(&self, topic: &TopicName, after: Option<&UserId>, limit: usize) -> Vec<UserId> {
-        let of_topic = self.members.iter().filter(|(of, _)| of == topic).map(|(_, user)| user);
-        of_topic.filter(|user| after.is_none_or(|after| *user > after)).take(limit).cloned().collect()
-    }
-
-    pub fn topics_of(&self, user: &UserId) -> Vec<(Topic, LogBounds)> {
-        let names = self.members.iter().filter(|(_, member)| member == user).map(|(topic, _)| topic);
-        names
-            .filter_map(|name| Some((self.topics.get(name)?.clone(), self.bounds(&LogName::topic(name)))))
-            .collect()
     }
 
     pub fn move_cursor(&mut self, to: &CursorMove) -> Version {
@@ -302,11 +255,6 @@ impl Model {
 
     pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Vec<UserId> {
         after_name(self.accounts.iter(), after, limit)
-    }
-
-    pub fn topics(&self, after: Option<&TopicName>, limit: usize) -> Vec<Topic> {
-        let names = after_name(self.topics.keys(), after, limit);
-        names.iter().filter_map(|name| self.topics.get(name).cloned()).collect()
     }
 
     pub fn logs(&self, after: Option<&LogName>, limit: usize) -> Vec<LogName> {
@@ -332,15 +280,8 @@ impl Model {
             Restored::Account(user) => {
                 self.accounts.insert(user.clone());
             }
-            Restored::Topic(topic) => {
-                let there = self.topics.entry(topic.name.clone()).or_insert_with(|| topic.clone());
-                if there != topic {
-                    return Err(in_the_way());
-                }
-            }
-            Restored::Member(topic, user) => {
-                self.add_member(topic.clone(), user.clone());
-            }
+            Restored::Topic(topic) => self.restore_topic(topic)?,
+            Restored::Relation(topic, user, relation) => self.restore_relation(topic, user, relation)?,
             Restored::Entry(name, entry) => {
                 let log = self.logs.entry(name.clone()).or_default();
                 if entry.version == log.head().next() {
@@ -378,7 +319,7 @@ impl Log {
     }
 }
 
-fn in_the_way() -> StoreError {
+pub(super) fn in_the_way() -> StoreError {
     StoreError::Unwritable("something else is in the store".to_owned())
 }
 
@@ -386,7 +327,7 @@ fn is_over(dedupe: Option<Duration>, taken: Time, now: Time) -> bool {
     dedupe.is_some_and(|dedupe| u128::from(now.0.saturating_sub(taken.0)) >= dedupe.as_millis())
 }
 
-fn after_name<'a, N: Ord + Clone + 'a>(
+pub(super) fn after_name<'a, N: Ord + Clone + 'a>(
     names: impl Iterator<Item = &'a N>,
     after: Option<&N>,
     limit: usize,

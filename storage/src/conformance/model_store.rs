@@ -8,6 +8,7 @@ use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use parking_lot::Mutex;
+use protocol::access::Act;
 use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::LogBounds;
 
@@ -15,8 +16,8 @@ use super::Subject;
 use super::model::Model;
 use crate::pair::{Pairs, append_pairs};
 use crate::{
-    Answer, Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, OpenPair, Page,
-    PairAppended, ReadRange, Restored, Store, StoreError, Topic, TopicError,
+    Answer, Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, NewTopic, OpenPair,
+    Page, PairAppended, ReadRange, Relation, Restored, Store, StoreError, Topic, TopicError, TopicsOf,
 };
 
 /// A store in memory: what the others are compared with, and an example of a backend without transactions.
@@ -151,13 +152,8 @@ impl Store for ModelStore {
         self.write_or(|model| Ok(model.log_in(&user, device.as_ref())))
     }
 
-    fn create_topic(
-        &self,
-        topic: TopicName,
-        creator: UserId,
-        volatile: bool,
-    ) -> Answer<Result<Membership, TopicError>> {
-        self.write_or(|model| model.create_topic(topic, creator, volatile))
+    fn create_topic(&self, topic: NewTopic) -> Answer<Result<Membership, TopicError>> {
+        self.write_or(|model| model.create_topic(&topic))
     }
 
     fn join_topic(
@@ -166,22 +162,40 @@ impl Store for ModelStore {
         user: UserId,
         device: Option<DeviceId>,
     ) -> Answer<Result<Membership, TopicError>> {
-        self.write_or(|model| model.join_topic(topic, user, device.as_ref()))
+        self.write_or(|model| model.join_topic(&topic, &user, device.as_ref()))
     }
 
-    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>> {
-        self.write_or(|model| {
-            model.leave_topic(topic, user);
-            Ok(())
+    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<Option<u64>, TopicError>> {
+        self.write_or(|model| model.leave_topic(&topic, &user))
+    }
+
+    fn invite(&self, topic: TopicName, user: UserId, by: UserId) -> Answer<Result<bool, TopicError>> {
+        self.write_or(|model| model.invite(&topic, &user, &by))
+    }
+
+    fn remove_member(
+        &self,
+        topic: TopicName,
+        user: UserId,
+        by: UserId,
+    ) -> Answer<Result<Option<u64>, TopicError>> {
+        self.write_or(|model| model.remove_member(&topic, &user, &by))
+    }
+
+    fn dissolve(&self, topic: TopicName, by: UserId) -> Answer<Result<(), TopicError>> {
+        self.write_or(|model| model.dissolve(&topic, &by))
+    }
+
+    fn may(&self, act: Act, topic: TopicName, user: UserId) -> Answer<Result<Version, TopicError>> {
+        let asked = self.read_model(|model| model.may(act, &topic, &user));
+        Box::pin(async move {
+            let answer: Result<_, TopicError> = asked.await;
+            answer?
         })
     }
 
     fn topic(&self, topic: TopicName) -> Answer<Result<Option<Topic>, StoreError>> {
         self.read_model(|model| model.topic(&topic))
-    }
-
-    fn is_member(&self, topic: TopicName, user: UserId) -> Answer<Result<bool, StoreError>> {
-        self.read_model(|model| model.is_member(topic, user))
     }
 
     fn members(
@@ -193,8 +207,8 @@ impl Store for ModelStore {
         self.read_model(|model| model.members(&topic, after.as_ref(), limit))
     }
 
-    fn topics_of(&self, user: UserId) -> Answer<Result<Vec<(Topic, LogBounds)>, StoreError>> {
-        self.read_model(|model| model.topics_of(&user))
+    fn topics_of(&self, user: UserId) -> Answer<Result<TopicsOf, StoreError>> {
+        self.read_model(|model| model.topics_of(&user, None))
     }
 
     fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>> {
@@ -209,6 +223,15 @@ impl Store for ModelStore {
 
     fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>> {
         self.read_model(|model| model.topics(after.as_ref(), limit))
+    }
+
+    fn relations(
+        &self,
+        topic: TopicName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<Result<Vec<(UserId, Relation)>, StoreError>> {
+        self.read_model(|model| model.relations(&topic, after.as_ref(), limit))
     }
 
     fn logs(&self, after: Option<LogName>, limit: usize) -> Answer<Result<Vec<LogName>, StoreError>> {

@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use bytes::Bytes;
 use futures::FutureExt;
 use futures::future::join_all;
+use protocol::access::Act;
 use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::LogBounds;
 
@@ -23,8 +24,8 @@ use super::state::draft::Draft;
 use super::state::keys;
 use super::state::view::View;
 use crate::{
-    Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, OpenPair, Page, PairAppended,
-    ReadRange, Restored, Store, StoreError, Topic, TopicError,
+    Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, NewTopic, OpenPair, Page,
+    PairAppended, ReadRange, Relation, Restored, Store, StoreError, Topic, TopicError, TopicsOf,
 };
 
 /// A batch is divided into jobs of at most so many bytes, or one item, so that a record never becomes too large.
@@ -269,15 +270,10 @@ impl Store for EmbeddedStore {
         })
     }
 
-    fn create_topic(
-        &self,
-        topic: TopicName,
-        creator: UserId,
-        volatile: bool,
-    ) -> Answer<Result<Membership, TopicError>> {
-        let (name, user) = (topic.clone(), creator.clone());
-        let made = self.commit(0, move |draft| decide::create_topic(draft, &name, &user, volatile), failed);
-        self.membership(made, topic, creator, None)
+    fn create_topic(&self, topic: NewTopic) -> Answer<Result<Membership, TopicError>> {
+        let (name, creator) = (topic.name.clone(), topic.creator.clone());
+        let made = self.commit(0, move |draft| decide::create_topic(draft, &topic), failed);
+        self.membership(made, name, creator, None)
     }
 
     fn join_topic(
@@ -291,16 +287,37 @@ impl Store for EmbeddedStore {
         self.membership(joined, topic, user, device)
     }
 
-    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<(), TopicError>> {
-        self.commit(0, move |draft| decide::leave_topic(draft, &topic, &user).map(Ok), failed)
+    fn leave_topic(&self, topic: TopicName, user: UserId) -> Answer<Result<Option<u64>, TopicError>> {
+        self.commit(0, move |draft| decide::leave_topic(draft, &topic, &user), failed)
+    }
+
+    fn invite(&self, topic: TopicName, user: UserId, by: UserId) -> Answer<Result<bool, TopicError>> {
+        self.commit(0, move |draft| decide::invite(draft, &topic, &user, &by), failed)
+    }
+
+    fn remove_member(
+        &self,
+        topic: TopicName,
+        user: UserId,
+        by: UserId,
+    ) -> Answer<Result<Option<u64>, TopicError>> {
+        self.commit(0, move |draft| decide::remove_member(draft, &topic, &user, &by), failed)
+    }
+
+    fn dissolve(&self, topic: TopicName, by: UserId) -> Answer<Result<(), TopicError>> {
+        self.commit(0, move |draft| decide::dissolve(draft, &topic, &by), failed)
+    }
+
+    fn may(&self, act: Act, topic: TopicName, user: UserId) -> Answer<Result<Version, TopicError>> {
+        let asked = self.readers.handle().ask(move |queries| queries.may(act, &topic, &user));
+        Box::pin(async move {
+            let admitted: Result<_, StoreError> = asked.await;
+            admitted?.map_err(TopicError::Refused)
+        })
     }
 
     fn topic(&self, topic: TopicName) -> Answer<Result<Option<Topic>, StoreError>> {
         self.readers.handle().ask(move |queries| queries.topic(&topic))
-    }
-
-    fn is_member(&self, topic: TopicName, user: UserId) -> Answer<Result<bool, StoreError>> {
-        self.readers.handle().ask(move |queries| queries.is_member(&topic, &user))
     }
 
     fn members(
@@ -312,7 +329,7 @@ impl Store for EmbeddedStore {
         self.readers.handle().ask(move |queries| queries.members(&topic, after.as_ref(), limit))
     }
 
-    fn topics_of(&self, user: UserId) -> Answer<Result<Vec<(Topic, LogBounds)>, StoreError>> {
+    fn topics_of(&self, user: UserId) -> Answer<Result<TopicsOf, StoreError>> {
         self.readers.handle().ask(move |queries| queries.topics_of(&user))
     }
 
@@ -328,6 +345,15 @@ impl Store for EmbeddedStore {
 
     fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>> {
         self.readers.handle().ask(move |queries| queries.topics(after.as_ref(), limit))
+    }
+
+    fn relations(
+        &self,
+        topic: TopicName,
+        after: Option<UserId>,
+        limit: usize,
+    ) -> Answer<Result<Vec<(UserId, Relation)>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.relations(&topic, after.as_ref(), limit))
     }
 
     fn logs(&self, after: Option<LogName>, limit: usize) -> Answer<Result<Vec<LogName>, StoreError>> {

@@ -7,7 +7,7 @@ use protocol::link::request::Mark;
 
 use super::Counts;
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
-use crate::{CursorMove, Restored, Topic};
+use crate::{CursorMove, Relation, Restored, Rules, Topic};
 
 const STORE: u8 = 1;
 const ACCOUNT: u8 = 2;
@@ -17,6 +17,14 @@ const LOG: u8 = 5;
 const ENTRY: u8 = 6;
 const CURSOR: u8 = 7;
 const END: u8 = 8;
+const RELATION: u8 = 20;
+
+/// Beside the bits of a topic's rules.
+const DISSOLVED: u64 = 1 << 16;
+/// What a relation is.
+const MEMBERSHIP: u64 = 1;
+const INVITATION: u64 = 2;
+const REMOVAL: u64 = 3;
 
 /// One item.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +35,7 @@ pub(super) enum Item {
     Log(LogName, Version),
     /// An entry of the log named last.
     Entry(Entry),
-    /// Anything else that is restored: an account, a topic, a member, a cursor.
+    /// Anything else that is restored: an account, a topic, how somebody stands to it, a cursor.
     Other(Restored),
     /// The last item.
     End { counts: Counts, hash: u128 },
@@ -44,7 +52,7 @@ impl Item {
             }
             Self::Other(Restored::Account(_)) => counts.accounts += 1,
             Self::Other(Restored::Topic(_)) => counts.topics += 1,
-            Self::Other(Restored::Member(..)) => counts.members += 1,
+            Self::Other(Restored::Relation(..)) => counts.members += 1,
             Self::Other(Restored::Cursor(_)) => counts.cursors += 1,
             Self::Store(_) | Self::Other(_) | Self::End { .. } => {}
         }
@@ -102,9 +110,17 @@ fn encode_other(thing: &Restored, out: &mut Vec<u8>) {
         Restored::Account(user) => put(out, ACCOUNT, &[user.as_str()], &[]),
         Restored::Topic(topic) => {
             let names = [topic.name.as_str(), topic.creator.as_str()];
-            put(out, TOPIC, &names, &[topic.created.0, u64::from(topic.volatile)]);
+            let bits = topic.rules.bits() | if topic.dissolved { DISSOLVED } else { 0 };
+            put(out, TOPIC, &names, &[topic.created.0, bits]);
         }
-        Restored::Member(topic, user) => put(out, MEMBER, &[topic.as_str(), user.as_str()], &[]),
+        Restored::Relation(topic, user, relation) => {
+            let (by, numbers) = match relation {
+                Relation::Member { since } => ("", [MEMBERSHIP, since.0]),
+                Relation::Invited { by } => (by.as_str(), [INVITATION, 0]),
+                Relation::Removed => ("", [REMOVAL, 0]),
+            };
+            put(out, RELATION, &[topic.as_str(), user.as_str(), by], &numbers);
+        }
         Restored::Cursor(cursor) => {
             let device = cursor.device.as_ref().map_or("", DeviceId::as_str);
             let names = [cursor.user.as_str(), device, cursor.log.as_str()];
@@ -122,10 +138,19 @@ fn decode_other(tag: u8, reader: &mut Reader<'_>) -> Result<Restored, Malformed>
         ACCOUNT => Restored::Account(user(reader)?),
         TOPIC => {
             let (name, creator) = (topic(reader)?, user(reader)?);
-            let (created, volatile) = (Time(reader.int("a time")?), reader.int("whether volatile")? != 0);
-            Restored::Topic(Topic { name, creator, created, volatile })
+            let (created, bits) = (Time(reader.int("a time")?), reader.int("rules")?);
+            let (rules, dissolved) = (Rules::from_bits(bits), bits & DISSOLVED != 0);
+            Restored::Topic(Topic { name, creator, created, rules, dissolved })
         }
-        MEMBER => Restored::Member(topic(reader)?, user(reader)?),
+        MEMBER => {
+            let member = Relation::Member { since: Version::ZERO };
+            Restored::Relation(topic(reader)?, user(reader)?, member)
+        }
+        RELATION => {
+            let (topic, user) = (topic(reader)?, user(reader)?);
+            let relation = relation(reader)?;
+            Restored::Relation(topic, user, relation)
+        }
         CURSOR => {
             let user = user(reader)?;
             let device = match reader.text("a device")? {
@@ -138,6 +163,17 @@ fn decode_other(tag: u8, reader: &mut Reader<'_>) -> Result<Restored, Malformed>
         }
         _ => return Err(Malformed("a known item")),
     })
+}
+
+fn relation(reader: &mut Reader<'_>) -> Result<Relation, Malformed> {
+    let by = reader.text("who invited")?;
+    let (kind, since) = (reader.int("a relation")?, version(reader)?);
+    match kind {
+        MEMBERSHIP => Ok(Relation::Member { since }),
+        INVITATION => Ok(Relation::Invited { by: UserId::new(by).map_err(|_| Malformed("who invited"))? }),
+        REMOVAL => Ok(Relation::Removed),
+        _ => Err(Malformed("a relation")),
+    }
 }
 
 fn user(reader: &mut Reader<'_>) -> Result<UserId, Malformed> {
@@ -183,8 +219,12 @@ mod tests {
     fn items_read_back() {
         let (amy, garden) = (UserId::new("amy").unwrap(), TopicName::new("garden").unwrap());
         let log = LogName::inbox(&amy);
-        let topic =
-            Topic { name: garden.clone(), creator: amy.clone(), created: Time(1 << 40), volatile: true };
+        let topic = |bits, dissolved| {
+            let (name, creator, rules) = (garden.clone(), amy.clone(), Rules::from_bits(bits));
+            let created = Time(1 << 40);
+            Item::Other(Restored::Topic(Topic { name, creator, created, rules, dissolved }))
+        };
+        let relation = |relation| Item::Other(Restored::Relation(garden.clone(), amy.clone(), relation));
         let entry = Entry { version: Version(7), time: Time(8), content: Bytes::from_static(b"said") };
         let mark = Mark::Read;
         let cursor = |device| {
@@ -196,8 +236,11 @@ mod tests {
             Item::Log(log.clone(), Version(5)),
             Item::Entry(entry),
             Item::Other(Restored::Account(amy.clone())),
-            Item::Other(Restored::Topic(topic)),
-            Item::Other(Restored::Member(garden, amy.clone())),
+            topic(1, false),
+            topic(6, true),
+            relation(Relation::Member { since: Version(9) }),
+            relation(Relation::Invited { by: amy.clone() }),
+            relation(Relation::Removed),
             cursor(None),
             cursor(Some(DeviceId::new("phone").unwrap())),
             Item::End { counts: Counts { members: 300, cursors: 9, ..Counts::default() }, hash: 1 << 100 },
@@ -207,5 +250,14 @@ mod tests {
             item.encode(&mut bytes);
             assert_eq!(Item::decode(&bytes.into()), Ok(item));
         }
+    }
+
+    #[test]
+    fn a_member_of_an_export_of_version_1_reads_everything() {
+        let mut bytes = Vec::new();
+        put(&mut bytes, MEMBER, &["garden", "amy"], &[]);
+        let (topic, user) = (TopicName::new("garden").unwrap(), UserId::new("amy").unwrap());
+        let member = Relation::Member { since: Version::ZERO };
+        assert_eq!(Item::decode(&bytes.into()), Ok(Item::Other(Restored::Relation(topic, user, member))));
     }
 }

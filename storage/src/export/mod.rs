@@ -1,6 +1,6 @@
 //! A whole store as one portable file, whatever the backend: for back-ups, and for moving to another backend.
 //!
-//! The file begins with [`MAGIC`] and a byte for the format's version (1). What follows is one zstd stream of items, each
+//! The file begins with [`MAGIC`] and a byte for the format's version (2; 1 is read too). What follows is one zstd stream of items, each
 //! behind its length. Counts of everything and an XXH3-128 of all items are the last item: a file that was cut or
 //! changed is refused before anything of it is imported. Both directions are streamed, and hold a few MiB at a time.
 //!
@@ -17,7 +17,7 @@ pub use write::{ExportError, export};
 /// What an export begins with. The line ends are broken by programs that take it for text.
 pub const MAGIC: &[u8] = b"shoal export\r\n\x1a";
 /// The format's version that is written, and the newest that is read.
-pub const VERSION: u8 = 1;
+pub const VERSION: u8 = 2;
 
 /// How much of each is in an export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,7 +26,7 @@ pub struct Counts {
     pub accounts: u64,
     /// Topics.
     pub topics: u64,
-    /// Memberships.
+    /// Memberships, invitations and removals.
     pub members: u64,
     /// Logs with entries.
     pub logs: u64,

@@ -116,7 +116,7 @@ impl<R: Read> Items<R> {
             _ => ImportError::Io(error),
         })?;
         match begin.split_last() {
-            Some((&VERSION, magic)) if magic == MAGIC => {}
+            Some((1..=VERSION, magic)) if magic == MAGIC => {}
             Some((&found, magic)) if magic == MAGIC && found > VERSION => {
                 return Err(ImportError::NewerFormat { found });
             }

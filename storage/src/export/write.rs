@@ -118,18 +118,20 @@ async fn topics<W: Write, P: FnMut(&Counts)>(
     let put = async |topic: Topic| {
         let name = topic.name.clone();
         out.put(&Item::Other(Restored::Topic(topic)))?;
-        members(store, name, out).await
+        relations(store, name, out).await
     };
     for_each(|after| store.topics(after, NAMES), |topic| topic.name.clone(), put).await
 }
 
-async fn members<W: Write, P: FnMut(&Counts)>(
+async fn relations<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     topic: TopicName,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let put = async |user| Ok(out.put(&Item::Other(Restored::Member(topic.clone(), user)))?);
-    for_each(|after| store.members(topic.clone(), after, NAMES), UserId::clone, put).await
+    let put = async |(user, relation)| {
+        Ok(out.put(&Item::Other(Restored::Relation(topic.clone(), user, relation)))?)
+    };
+    for_each(|after| store.relations(topic.clone(), after, NAMES), |(user, _)| user.clone(), put).await
 }
 
 async fn logs<W: Write, P: FnMut(&Counts)>(

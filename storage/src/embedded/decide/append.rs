@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use protocol::access::Act;
+use protocol::code::ErrorCode;
 use protocol::content::Content;
-use protocol::ids::{LogKind, Time, Version};
+use protocol::ids::{LogKind, LogName, Time, Version};
 
+use crate::embedded::state::admission::admit;
 use crate::embedded::state::change::Change;
 use crate::embedded::state::draft::Draft;
-use crate::embedded::state::keys;
 use crate::embedded::state::pending::message_of;
 use crate::embedded::state::values::Seen;
 use crate::embedded::state::view::View;
@@ -40,33 +42,33 @@ pub(crate) fn append<V: View>(
     // A repeat is known before anything may refuse it: its sender may have left since, and it is stored all the same.
     let found = find(draft, limits, log, &parsed)?;
     if let Found::Same(seen) = found {
-        return Ok(Ok(seen));
+        return Ok(Ok(Appended { revision: revision(draft, &message.log)?, ..seen }));
     }
-    if let LogKind::Topic(topic) = message.log.kind()
-        && let Some(refusal) = topic_refuses(draft, topic, &message.content)?
-    {
-        return Ok(Err(refusal));
-    }
+    let revision = match message.log.kind() {
+        LogKind::Inbox(_) => 0,
+        LogKind::Topic(topic) => match admit(draft, Act::Send, topic, parsed.sender)? {
+            Ok(admitted) if admitted.topic.rules.volatile => return refused(ErrorCode::WrongDurability),
+            Ok(admitted) => admitted.topic.revision,
+            Err(code) => return refused(code),
+        },
+    };
     if let Found::Other = found {
         return Ok(Err(AppendError::IdReused));
     }
     let place = draft.next_place(log)?;
     let (time, open) = (draft.time, message.open);
     draft.write(Change::Entry { place, time, open, content: &message.content })?;
-    Ok(Ok(Appended { version: Version(place.version), time, duplicate: false }))
+    Ok(Ok(Appended { version: Version(place.version), time, duplicate: false, revision }))
 }
 
-fn topic_refuses<V: View>(
-    draft: &Draft<'_, V>,
-    topic: &str,
-    content: &Bytes,
-) -> Result<Option<AppendError>, StoreError> {
-    let Some(meta) = draft.topic(topic)? else { return Ok(Some(AppendError::UnknownTopic)) };
-    let Ok(parsed) = Content::parse(content) else { return Ok(None) };
-    if !draft.has(&keys::member(topic, parsed.sender))? {
-        return Ok(Some(AppendError::NotAMember));
-    }
-    Ok(meta.volatile.then_some(AppendError::VolatileTopic))
+fn refused(code: ErrorCode) -> Decided<Appended> {
+    Ok(Err(AppendError::Refused(code)))
+}
+
+/// How many memberships of the log's topic have ended.
+fn revision<V: View>(draft: &Draft<'_, V>, log: &LogName) -> Result<u64, StoreError> {
+    let LogKind::Topic(topic) = log.kind() else { return Ok(0) };
+    Ok(draft.topic(topic)?.map_or(0, |topic| topic.revision))
 }
 
 /// Reads a content whose size is allowed.
@@ -115,5 +117,5 @@ pub(super) fn is_over(dedupe: Option<Duration>, taken: Time, now: Time) -> bool 
 }
 
 fn appended(seen: Seen) -> Appended {
-    Appended { version: Version(seen.version), time: seen.time, duplicate: true }
+    Appended { version: Version(seen.version), time: seen.time, duplicate: true, revision: 0 }
 }

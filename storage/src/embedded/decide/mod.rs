@@ -22,4 +22,4 @@ pub(crate) use cursors::move_cursor;
 pub(crate) use pairs::{append_pair, close_pair};
 pub(crate) use restore::restore;
 pub(crate) use retention::trim;
-pub(crate) use topics::{create_topic, join_topic, leave_topic};
+pub(crate) use topics::{create_topic, dissolve, invite, join_topic, leave_topic, remove_member};

@@ -92,7 +92,7 @@ fn append_one<V: View>(
     let place = draft.next_place(log.as_str())?;
     let time = draft.time;
     draft.write(Change::Entry { place, time, open: false, content })?;
-    Ok(Appended { version: Version(place.version), time, duplicate: false })
+    Ok(Appended { version: Version(place.version), time, duplicate: false, revision: 0 })
 }
 
 fn append_both<V: View>(
@@ -105,6 +105,6 @@ fn append_both<V: View>(
     let recipient = draft.next_place(recipient.as_str())?;
     let time = draft.time;
     draft.write(Change::Pair { sender, recipient, time, content })?;
-    let stored = |version| Appended { version: Version(version), time, duplicate: false };
+    let stored = |version| Appended { version: Version(version), time, duplicate: false, revision: 0 };
     Ok(PairAppended { sender: stored(sender.version), recipient: stored(recipient.version) })
 }

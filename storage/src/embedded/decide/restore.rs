@@ -7,9 +7,8 @@ use super::accounts::make_account;
 use super::cursors::move_cursor;
 use crate::embedded::state::change::{Change, Place};
 use crate::embedded::state::draft::Draft;
-use crate::embedded::state::keys;
 use crate::embedded::state::view::View;
-use crate::{Restored, StoreError, Topic};
+use crate::{Relation, Restored, StoreError, Topic};
 
 /// Puts one thing back; an `Ok(Err(…))` names what is in the way.
 pub(crate) fn restore<V: View>(
@@ -22,12 +21,8 @@ pub(crate) fn restore<V: View>(
             Ok(Ok(()))
         }
         Restored::Topic(topic) => restore_topic(draft, topic),
-        Restored::Member(topic, user) => {
-            let (topic, user) = (topic.as_str(), user.as_str());
-            if !draft.has(&keys::member(topic, user))? {
-                draft.write(Change::Join { topic, user })?;
-            }
-            Ok(Ok(()))
+        Restored::Relation(topic, user, relation) => {
+            restore_relation(draft, topic.as_str(), user.as_str(), relation)
         }
         Restored::Entry(log, entry) => restore_entry(draft, log, entry),
         Restored::First(log, first) => restore_first(draft, log, *first),
@@ -45,16 +40,42 @@ fn restore_topic<V: View>(
 ) -> Result<Result<(), StoreError>, StoreError> {
     let name = topic.name.as_str();
     match draft.topic(name)? {
-        Some(there) if there.creator != topic.creator.as_str() || there.volatile != topic.volatile => {
+        Some(there)
+            if there.creator != topic.creator.as_str()
+                || there.rules != topic.rules
+                || there.dissolved != topic.dissolved =>
+        {
             in_the_way(format!("another topic {name:?} is in the store"))
         }
         Some(_) => Ok(Ok(())),
         None => {
-            let (creator, created, volatile) = (topic.creator.as_str(), topic.created, topic.volatile);
-            draft.write(Change::Topic { name, creator, created, volatile })?;
+            let (creator, created, rules) = (topic.creator.as_str(), topic.created, topic.rules);
+            draft.write(Change::Topic { name, creator, created, rules })?;
+            if topic.dissolved {
+                draft.write(Change::Dissolve { topic: name })?;
+            }
             Ok(Ok(()))
         }
     }
+}
+
+fn restore_relation<V: View>(
+    draft: &mut Draft<'_, V>,
+    topic: &str,
+    user: &str,
+    relation: &Relation,
+) -> Result<Result<(), StoreError>, StoreError> {
+    match draft.relation(topic, user)? {
+        Some(there) if there == *relation => return Ok(Ok(())),
+        Some(_) => return in_the_way(format!("{user:?} stands otherwise to {topic:?} in the store")),
+        None => {}
+    }
+    match relation {
+        Relation::Member { since } => draft.write(Change::Join { topic, user, since: since.0 })?,
+        Relation::Invited { by } => draft.write(Change::Invite { topic, user, by: by.as_str() })?,
+        Relation::Removed => draft.write(Change::Remove { topic, user })?,
+    }
+    Ok(Ok(()))
 }
 
 fn restore_entry<V: View>(

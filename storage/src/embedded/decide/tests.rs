@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
+use protocol::access::{History, Join};
 use protocol::content::Content;
 use protocol::ids::{LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::Mark;
@@ -14,7 +15,7 @@ use crate::embedded::index::{Checkpoint, Index, MemoryIndex};
 use crate::embedded::state::draft::Draft;
 use crate::embedded::state::pending::{Pending, relocate};
 use crate::embedded::state::view::{Pairs, View};
-use crate::{Append, CursorMove};
+use crate::{Append, CursorMove, NewTopic};
 
 const LIMITS: Limits = Limits { entry_bytes: 100, dedupe: Some(Duration::from_secs(10)) };
 
@@ -26,6 +27,9 @@ enum Call {
     Create(u8),
     Join(u8),
     Leave(u8),
+    Invite(u8, u8),
+    Remove(u8, u8),
+    Dissolve(u8),
     Move(u8, LogName, u8),
     Trim(LogName, u8),
 }
@@ -52,6 +56,9 @@ fn call() -> impl Strategy<Value = Call> {
         1 => n.clone().prop_map(Call::Create),
         1 => n.clone().prop_map(Call::Join),
         1 => n.clone().prop_map(Call::Leave),
+        1 => (n.clone(), n.clone()).prop_map(|(a, b)| Call::Invite(a, b)),
+        1 => (n.clone(), n.clone()).prop_map(|(a, b)| Call::Remove(a, b)),
+        1 => (0u8..40).prop_map(Call::Dissolve),
         1 => (n.clone(), log.clone(), n.clone()).prop_map(|(a, l, b)| Call::Move(a, l, b)),
         1 => (log, n).prop_map(|(l, a)| Call::Trim(l, a)),
     ]
@@ -73,9 +80,21 @@ impl Call {
                 format!("{:?}", append_pair(draft, LIMITS, &content).unwrap())
             }
             Self::LogIn(who) => format!("{:?}", log_in(draft, &person(*who), None)),
-            Self::Create(who) => format!("{:?}", create_topic(draft, &garden(), &person(*who), false)),
+            Self::Create(who) => {
+                let join = if who % 4 < 2 { None } else { Some(Join::Invite) };
+                let history = if who % 8 < 4 { None } else { Some(History::FromJoin) };
+                let new = NewTopic { join, history, ..NewTopic::new(garden(), person(*who)) };
+                format!("{:?}", create_topic(draft, &new))
+            }
             Self::Join(who) => format!("{:?}", join_topic(draft, &garden(), &person(*who))),
             Self::Leave(who) => format!("{:?}", leave_topic(draft, &garden(), &person(*who))),
+            Self::Invite(who, by) => format!("{:?}", invite(draft, &garden(), &person(*who), &person(*by))),
+            Self::Remove(who, by) => {
+                format!("{:?}", remove_member(draft, &garden(), &person(*who), &person(*by)))
+            }
+            // Rarely by one of the people: nothing more is decided then.
+            Self::Dissolve(by) if *by < 2 => format!("{:?}", dissolve(draft, &garden(), &person(*by))),
+            Self::Dissolve(_) => String::new(),
             Self::Move(who, log, to) => {
                 let (user, log, version) = (person(*who), log.clone(), Version(u64::from(*to)));
                 let to = CursorMove { user, device: None, log, mark: Mark::Read, version };
@@ -135,7 +154,30 @@ fn nothing_that_changes_nothing_is_written() {
     let mut draft = Draft::new(&index, Time(2));
     log_in(&mut draft, &amy, None).unwrap();
     join_topic(&mut draft, &garden(), &amy).unwrap().unwrap();
-    leave_topic(&mut draft, &garden(), &person(1)).unwrap();
+    leave_topic(&mut draft, &garden(), &person(1)).unwrap().unwrap();
+    remove_member(&mut draft, &garden(), &person(1), &amy).unwrap().unwrap_err();
+    invite(&mut draft, &garden(), &amy, &amy).unwrap().unwrap();
     trim(&mut draft, LIMITS, &LogName::inbox(&amy), Version(9)).unwrap();
     assert!(draft.is_empty());
+}
+
+#[test]
+fn topics_of_a_store_that_knew_no_rules_are_open_and_read_from_their_beginning() {
+    use crate::codec::put_bytes;
+    const TOPIC: u8 = 10;
+    const JOIN: u8 = 12;
+    let mut payload = vec![1, 7];
+    for (tag, names, rest) in [(TOPIC, ["garden", "amy"], &[0][..]), (JOIN, ["garden", "bob"], &[])] {
+        payload.push(tag);
+        names.iter().for_each(|name| put_bytes(&mut payload, name.as_bytes()));
+        payload.extend_from_slice(rest);
+    }
+    let (index, place) = (MemoryIndex::default(), Position { segment: 1, offset: 0 });
+    let puts = Pending::replay(&index, &payload, place).unwrap();
+    index.write(&puts, &Checkpoint::after(StoreId([0; 16]), &payload, place, Place::START)).unwrap();
+    let topic = index.topic("garden").unwrap().unwrap();
+    assert_eq!((topic.rules, topic.dissolved, topic.revision), (crate::Rules::default(), false, 0));
+    let mut draft = Draft::new(&index, Time(9));
+    assert!(join_topic(&mut draft, &garden(), &person(1)).unwrap().unwrap(), "bob is a member");
+    assert_eq!(leave_topic(&mut draft, &garden(), &person(1)).unwrap(), Ok(Some(1)));
 }

@@ -4,6 +4,7 @@
 mod contents;
 mod pool;
 mod queries;
+mod topics;
 
 pub(crate) use contents::Contents;
 pub(crate) use pool::Readers;

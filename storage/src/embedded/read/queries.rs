@@ -3,23 +3,23 @@
 use std::sync::Arc;
 
 use protocol::content::{Content, Entry};
-use protocol::ids::{DeviceId, LogKind, LogName, Time, TopicName, UserId, Version};
+use protocol::ids::{DeviceId, LogKind, LogName, Time, UserId, Version};
 use protocol::link::request::{LogBounds, LogState, Mark};
 
 use super::Contents;
 use crate::codec::{Malformed, Reader};
 use crate::embedded::index::State;
 use crate::embedded::state::keys::{self, Key};
-use crate::embedded::state::values::{EntryRef, LogMeta, TopicMeta, decode_number};
+use crate::embedded::state::values::{EntryRef, LogMeta, decode_number};
 use crate::embedded::state::view::{View, damaged};
-use crate::{CursorMove, LoggedIn, Membership, OpenPair, Page, ReadRange, StoreError, Topic};
+use crate::{CursorMove, LoggedIn, OpenPair, Page, ReadRange, StoreError, TopicsOf};
 
 /// Keys that one scan asks for where everything is wanted.
 const SCAN: usize = 1_000;
 
 /// Answers questions.
 pub(crate) struct Queries {
-    state: Arc<State>,
+    pub(super) state: Arc<State>,
     contents: Contents,
 }
 
@@ -35,10 +35,13 @@ impl Queries {
     }
 
     pub fn read(&self, range: &ReadRange) -> Result<Page, StoreError> {
+        // The topic first, as in `bounds_of`.
+        let (revision, gone) = self.topic_of(&range.log)?;
         let Some(log) = self.state.log(range.log.as_str())? else {
-            return Ok(Page { first: Version(1), ..Page::default() });
+            return Ok(Page { first: Version(1), revision, gone, ..Page::default() });
         };
-        let mut page = Page { first: Version(log.first), head: Version(log.head), entries: Vec::new() };
+        let (first, head) = (Version(log.first), Version(log.head));
+        let mut page = Page { first, head, entries: Vec::new(), revision, gone };
         let mut bytes = 0;
         let mut next = range.after.0.saturating_add(1).max(log.first);
         let last = log.head.min(next.saturating_add(range.max_entries.max(1) as u64 - 1));
@@ -98,28 +101,49 @@ impl Queries {
 
     fn bounds_of(&self, log: &LogName) -> Result<LogBounds, StoreError> {
         // The revision first: a change between the two is then noticed by the next question, not missed.
-        let revision = match log.kind() {
-            LogKind::Inbox(user) => self.state.number(&keys::revision(user))?,
-            LogKind::Topic(_) => 0,
+        let (revision, gone) = match log.kind() {
+            LogKind::Inbox(user) => (self.state.number(&keys::revision(user))?, false),
+            LogKind::Topic(_) => self.topic_of(log)?,
         };
         let meta = self.state.log(log.as_str())?.unwrap_or(LogMeta::empty(0));
-        Ok(LogBounds { first: Version(meta.first), head: Version(meta.head), revision })
+        Ok(LogBounds { first: Version(meta.first), head: Version(meta.head), revision, gone })
     }
 
-    pub fn log_state(
+    /// How many memberships of the log's topic have ended, and whether it was dissolved.
+    fn topic_of(&self, log: &LogName) -> Result<(u64, bool), StoreError> {
+        let LogKind::Topic(topic) = log.kind() else { return Ok((0, false)) };
+        let topic = self.state.topic(topic)?;
+        Ok(topic.map_or((0, false), |topic| (topic.revision, topic.dissolved)))
+    }
+
+    /// The log as somebody finds it who reads what comes after `since`; cursors are those of the user's device.
+    pub(super) fn log_state(
         &self,
         log: LogName,
         volatile: bool,
+        since: Version,
+        cursors: Option<(&UserId, Option<&DeviceId>)>,
+    ) -> Result<LogState, StoreError> {
+        let (cursor, read) = match cursors {
+            Some((user, device)) => {
+                (self.cursor(user, device, &log, Mark::Received)?, self.cursor(user, None, &log, Mark::Read)?)
+            }
+            None => (Version::ZERO, Version::ZERO),
+        };
+        let bounds = self.bounds_of(&log)?;
+        let first = bounds.first.max(since.next());
+        Ok(LogState { log, first, head: bounds.head, cursor, read, volatile, since })
+    }
+
+    fn cursor(
+        &self,
         user: &UserId,
         device: Option<&DeviceId>,
-    ) -> Result<LogState, StoreError> {
-        let cursor = |mark, device: Option<&DeviceId>| {
-            let key = keys::cursor(user.as_str(), log.as_str(), mark, device.map(DeviceId::as_str));
-            self.state.number(&key).map(Version)
-        };
-        let (cursor, read) = (cursor(Mark::Received, device)?, cursor(Mark::Read, None)?);
-        let bounds = self.bounds_of(&log)?;
-        Ok(LogState { log, first: bounds.first, head: bounds.head, cursor, read, volatile })
+        log: &LogName,
+        mark: Mark,
+    ) -> Result<Version, StoreError> {
+        let key = keys::cursor(user.as_str(), log.as_str(), mark, device.map(DeviceId::as_str));
+        self.state.number(&key).map(Version)
     }
 
     pub fn logged_in(
@@ -130,65 +154,15 @@ impl Queries {
     ) -> Result<LoggedIn, StoreError> {
         // The revision first, as in `bounds_of`.
         let revision = self.state.number(&keys::revision(user.as_str()))?;
-        let mut logs = vec![self.log_state(LogName::inbox(user), false, user, device)?];
-        for topic in self.topic_names_of(user)? {
-            let volatile = self.state.topic(topic.as_str())?.is_some_and(|topic| topic.volatile);
-            logs.push(self.log_state(LogName::topic(&topic), volatile, user, device)?);
-        }
-        Ok(LoggedIn { logs, revision, new })
-    }
-
-    pub fn membership(
-        &self,
-        topic: &TopicName,
-        user: &UserId,
-        device: Option<&DeviceId>,
-        already: bool,
-    ) -> Result<Membership, StoreError> {
-        let volatile = self.state.topic(topic.as_str())?.is_some_and(|topic| topic.volatile);
-        Ok(Membership { log: self.log_state(LogName::topic(topic), volatile, user, device)?, already })
-    }
-
-    pub fn topic(&self, name: &TopicName) -> Result<Option<Topic>, StoreError> {
-        self.state.topic(name.as_str())?.map(|meta| topic(name.clone(), &meta)).transpose()
-    }
-
-    pub fn is_member(&self, topic: &TopicName, user: &UserId) -> Result<bool, StoreError> {
-        self.state.has(&keys::member(topic.as_str(), user.as_str()))
-    }
-
-    pub fn members(
-        &self,
-        topic: &TopicName,
-        after: Option<&UserId>,
-        limit: usize,
-    ) -> Result<Vec<UserId>, StoreError> {
-        let all = keys::member(topic.as_str(), "");
-        let from = match after {
-            Some(user) => keys::after(keys::member(topic.as_str(), user.as_str())),
-            None => all.clone(),
-        };
-        let pairs = self.state.scan(&from, &keys::end_of(&all), limit)?;
-        pairs.iter().map(|(key, _)| name(&key[all.len()..], UserId::new)).collect()
-    }
-
-    pub fn topics_of(&self, user: &UserId) -> Result<Vec<(Topic, LogBounds)>, StoreError> {
-        let mut topics = Vec::new();
-        for name in self.topic_names_of(user)? {
-            let bounds = self.bounds_of(&LogName::topic(&name))?;
-            topics.extend(self.topic(&name)?.map(|topic| (topic, bounds)));
-        }
-        Ok(topics)
-    }
-
-    fn topic_names_of(&self, user: &UserId) -> Result<Vec<TopicName>, StoreError> {
-        let prefix = keys::membership(user.as_str(), "");
-        let pairs = self.everything(&prefix)?;
-        pairs.iter().map(|(key, _)| name(&key[prefix.len()..], TopicName::new)).collect()
+        let cursors = Some((user, device));
+        let TopicsOf { topics, invites } = self.relations_of(user, cursors)?;
+        let mut logs = vec![self.log_state(LogName::inbox(user), false, Version::ZERO, cursors)?];
+        logs.extend(topics);
+        Ok(LoggedIn { logs, revision, invites, new })
     }
 
     /// All keys that begin so.
-    fn everything(&self, prefix: &[u8]) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
+    pub(super) fn everything(&self, prefix: &[u8]) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
         let until = keys::end_of(prefix);
         let mut all = self.state.scan(prefix, &until, SCAN)?;
         let mut found = all.len();
@@ -203,26 +177,36 @@ impl Queries {
     }
 
     /// At most `limit` names of a table after one.
-    fn names<T>(
+    pub(super) fn names<T>(
         &self,
         table: u8,
         after: Option<&str>,
         limit: usize,
         take: impl Fn(&str, &[u8]) -> Result<Option<T>, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
-        let mut from = match after {
-            Some(name) => keys::after([&[table], name.as_bytes()].concat()),
-            None => vec![table],
-        };
-        let until = keys::end_of(&[table]);
+        let after = after.map(|name| [&[table], name.as_bytes()].concat());
+        self.page(&[table], after, limit, |key, value| {
+            let name = std::str::from_utf8(&key[1..]).map_err(|_| damaged(Malformed("a name")))?;
+            take(name, value)
+        })
+    }
+
+    /// At most `limit` things of the keys that begin with `prefix` and come after a key.
+    pub(super) fn page<T>(
+        &self,
+        prefix: &[u8],
+        after: Option<Key>,
+        limit: usize,
+        take: impl Fn(&[u8], &[u8]) -> Result<Option<T>, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let (mut from, until) = (after.map_or(prefix.to_vec(), keys::after), keys::end_of(prefix));
         let mut taken = Vec::new();
         while taken.len() < limit {
             let pairs = self.state.scan(&from, &until, limit - taken.len())?;
             let Some((last, _)) = pairs.last() else { break };
             from = keys::after(last.clone());
             for (key, value) in &pairs {
-                let name = std::str::from_utf8(&key[1..]).map_err(|_| damaged(Malformed("a name")))?;
-                taken.extend(take(name, value)?);
+                taken.extend(take(key, value)?);
             }
         }
         Ok(taken)
@@ -231,13 +215,6 @@ impl Queries {
     pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>, StoreError> {
         self.names(keys::ACCOUNTS, after.map(UserId::as_str), limit, |user, _| {
             name(user.as_bytes(), UserId::new).map(Some)
-        })
-    }
-
-    pub fn topics(&self, after: Option<&TopicName>, limit: usize) -> Result<Vec<Topic>, StoreError> {
-        self.names(keys::TOPICS, after.map(TopicName::as_str), limit, |key, value| {
-            let meta = TopicMeta::decode(value).map_err(damaged)?;
-            topic(name(key.as_bytes(), TopicName::new)?, &meta).map(Some)
         })
     }
 
@@ -279,14 +256,9 @@ fn version_of(key: &[u8]) -> Result<[u8; 8], StoreError> {
     key.last_chunk().copied().ok_or_else(|| damaged(Malformed("a version")))
 }
 
-fn name<T, E>(bytes: &[u8], new: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
+pub(super) fn name<T, E>(bytes: &[u8], new: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {
     let text = std::str::from_utf8(bytes).map_err(|_| damaged(Malformed("a name")))?;
     new(text).map_err(|_| damaged(Malformed("a name")))
-}
-
-fn topic(topic: TopicName, meta: &TopicMeta) -> Result<Topic, StoreError> {
-    let creator = name(meta.creator.as_bytes(), UserId::new)?;
-    Ok(Topic { name: topic, creator, created: meta.created, volatile: meta.volatile })
 }
 
 /// A cursor from what follows the user in its key, and its value.

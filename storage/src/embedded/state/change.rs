@@ -1,18 +1,19 @@
 //! A record of the commit log: the changes of one group commit, as they are written.
 //!
-//! A record is its format's version (one byte, 1), its time (milliseconds), and then changes one after another, each
+//! A record is its format's version (one byte, 2), its time (milliseconds), and then changes one after another, each
 //! a byte that says which and its parts. A log is named once in a record, by a `Log` change; the entries that follow
 //! name it by its number in the record, 0, 1, 2 …. Versions are written out, so that entries keep theirs
-//! even where a repair gave up records before them.
+//! even where a repair gave up records before them. Format 2 knows more changes than format 1, which is read as well.
 
 use protocol::ids::Time;
 use protocol::link::request::Mark;
 
 use super::keys::{byte_mark, mark_byte};
+use crate::Rules;
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
 
 /// The newest format of records that this program knows.
-pub(crate) const FORMAT: u8 = 1;
+pub(crate) const FORMAT: u8 = 2;
 
 /// A place in a log: the log's number in the record, and the version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,11 +42,17 @@ pub(crate) enum Change<'a> {
     /// A user's new device.
     Device { user: &'a str, device: &'a str },
     /// A new topic.
-    Topic { name: &'a str, creator: &'a str, created: Time, volatile: bool },
-    /// A new member.
-    Join { topic: &'a str, user: &'a str },
-    /// A member less.
+    Topic { name: &'a str, creator: &'a str, created: Time, rules: Rules },
+    /// A new member, who reads what comes after this version.
+    Join { topic: &'a str, user: &'a str, since: u64 },
+    /// A member, or somebody invited, less.
     Leave { topic: &'a str, user: &'a str },
+    /// Somebody may become a member.
+    Invite { topic: &'a str, user: &'a str, by: &'a str },
+    /// Somebody is put out.
+    Remove { topic: &'a str, user: &'a str },
+    /// The topic is no more.
+    Dissolve { topic: &'a str },
     /// A cursor stands here now.
     Cursor { user: &'a str, device: Option<&'a str>, log: &'a str, mark: Mark, version: u64 },
 }
@@ -64,6 +71,11 @@ const VOLATILE_TOPIC: u8 = 11;
 const JOIN: u8 = 12;
 const LEAVE: u8 = 13;
 const CURSOR: u8 = 14;
+const TOPIC_WITH_RULES: u8 = 32;
+const JOIN_SINCE: u8 = 33;
+const INVITE: u8 = 34;
+const REMOVE: u8 = 35;
+const DISSOLVE: u8 = 36;
 
 /// Begins a record.
 pub(crate) fn put_header(out: &mut Vec<u8>, time: Time) {
@@ -94,12 +106,19 @@ impl Change<'_> {
             Self::Forget { place } => put_place(out, FORGET, place),
             Self::Account { user } => put_names(out, ACCOUNT, &[user]),
             Self::Device { user, device } => put_names(out, DEVICE, &[user, device]),
-            Self::Topic { name, creator, created, volatile } => {
-                put_names(out, if volatile { VOLATILE_TOPIC } else { TOPIC }, &[name, creator]);
+            Self::Topic { name, creator, created, rules } => {
+                put_names(out, TOPIC_WITH_RULES, &[name, creator]);
                 put_time(out, base, created);
+                put_int(out, rules.bits());
             }
-            Self::Join { topic, user } => put_names(out, JOIN, &[topic, user]),
+            Self::Join { topic, user, since } => {
+                put_names(out, JOIN_SINCE, &[topic, user]);
+                put_int(out, since);
+            }
             Self::Leave { topic, user } => put_names(out, LEAVE, &[topic, user]),
+            Self::Invite { topic, user, by } => put_names(out, INVITE, &[topic, user, by]),
+            Self::Remove { topic, user } => put_names(out, REMOVE, &[topic, user]),
+            Self::Dissolve { topic } => put_names(out, DISSOLVE, &[topic]),
             Self::Cursor { user, device, log, mark, version } => {
                 put_names(out, CURSOR, &[user, device.unwrap_or_default(), log]);
                 out.push(mark_byte(mark));
@@ -165,7 +184,7 @@ impl<'a> Changes<'a> {
         let mut reader = Reader::new(payload);
         match reader.byte("a format")? {
             0 => return Err(Malformed("a format").into()),
-            FORMAT => {}
+            1..=FORMAT => {}
             newer => return Err(RecordError::Newer(newer)),
         }
         let time = Time(reader.int("a time")?);
@@ -212,14 +231,28 @@ impl<'a> Changes<'a> {
             FORGET => Change::Forget { place: Place::read(reader)? },
             ACCOUNT => Change::Account { user: reader.text("a user")? },
             DEVICE => Change::Device { user: reader.text("a user")?, device: reader.text("a device")? },
-            TOPIC | VOLATILE_TOPIC => Change::Topic {
+            TOPIC | VOLATILE_TOPIC | TOPIC_WITH_RULES => Change::Topic {
                 name: reader.text("a topic")?,
                 creator: reader.text("a creator")?,
                 created: read_time(reader, self.time)?,
-                volatile: tag == VOLATILE_TOPIC,
+                rules: match tag {
+                    TOPIC_WITH_RULES => Rules::from_bits(reader.int("rules")?),
+                    _ => Rules { volatile: tag == VOLATILE_TOPIC, ..Rules::default() },
+                },
             },
-            JOIN => Change::Join { topic: reader.text("a topic")?, user: reader.text("a user")? },
+            JOIN | JOIN_SINCE => Change::Join {
+                topic: reader.text("a topic")?,
+                user: reader.text("a user")?,
+                since: if tag == JOIN { 0 } else { reader.int("a version")? },
+            },
             LEAVE => Change::Leave { topic: reader.text("a topic")?, user: reader.text("a user")? },
+            INVITE => Change::Invite {
+                topic: reader.text("a topic")?,
+                user: reader.text("a user")?,
+                by: reader.text("who invites")?,
+            },
+            REMOVE => Change::Remove { topic: reader.text("a topic")?, user: reader.text("a user")? },
+            DISSOLVE => Change::Dissolve { topic: reader.text("a topic")? },
             CURSOR => Change::Cursor {
                 user: reader.text("a user")?,
                 device: Some(reader.text("a device")?).filter(|device| !device.is_empty()),
@@ -251,10 +284,13 @@ mod tests {
             Change::Forget { place },
             Change::Account { user },
             Change::Device { user, device: "phone" },
-            Change::Topic { name: topic, creator: user, created: Time(9), volatile: false },
-            Change::Topic { name: topic, creator: user, created: Time(9_999), volatile: true },
-            Change::Join { topic, user },
+            Change::Topic { name: topic, creator: user, created: Time(9), rules: Rules::default() },
+            Change::Topic { name: topic, creator: user, created: Time(9_999), rules: Rules::from_bits(7) },
+            Change::Join { topic, user, since: 1 << 50 },
             Change::Leave { topic, user },
+            Change::Invite { topic, user, by: "bob" },
+            Change::Remove { topic, user },
+            Change::Dissolve { topic },
             Change::Cursor { user, device: None, log: "t/garden", mark: Mark::Read, version: 9 },
             Change::Cursor { user, device: Some("d"), log: "u/amy", mark: Mark::Received, version: 9 },
         ]
@@ -293,6 +329,26 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_named() {
-        assert_eq!(Changes::new(&[2, 0]).err(), Some(RecordError::Newer(2)));
+        assert_eq!(Changes::new(&[3, 0]).err(), Some(RecordError::Newer(3)));
+    }
+
+    #[test]
+    fn topics_of_a_time_without_rules_are_open_and_their_members_read_everything() {
+        let mut payload = vec![1, 0];
+        for (tag, second) in [(TOPIC, "amy"), (VOLATILE_TOPIC, "amy"), (JOIN, "bob")] {
+            put_names(&mut payload, tag, &["garden", second]);
+            if tag != JOIN {
+                put_time(&mut payload, Time(0), Time(0));
+            }
+        }
+        let mut changes = Changes::new(&payload).unwrap();
+        let topic = |bits| {
+            let rules = Rules::from_bits(bits);
+            Change::Topic { name: "garden", creator: "amy", created: Time(0), rules }
+        };
+        let join = Change::Join { topic: "garden", user: "bob", since: 0 };
+        for expected in [topic(0), topic(1), join] {
+            assert_eq!(changes.next().unwrap().map(|(change, _)| change), Some(expected));
+        }
     }
 }

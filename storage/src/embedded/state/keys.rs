@@ -10,8 +10,8 @@
 //! | `A` | user | time of the account's making |
 //! | `V` | user, device | time of the first login |
 //! | `T` | topic | [`TopicMeta`](super::values::TopicMeta) |
-//! | `M` | topic, user | nothing |
-//! | `U` | user, topic | nothing |
+//! | `M` | topic, user | [`Relation`](crate::Relation) |
+//! | `U` | user, topic | the same, but of nobody who was put out |
 //! | `R` | user | how often the user's memberships changed |
 //! | `C` | user, log, mark, device | version |
 //! | `m` | a word | the store's own numbers |
@@ -33,7 +33,7 @@ pub(crate) const LOGS: u8 = b'L';
 pub(crate) const ACCOUNTS: u8 = b'A';
 pub(crate) const TOPICS: u8 = b'T';
 pub(crate) const OPEN: u8 = b'O';
-/// The tables of what appends ask for: logs, accounts, topics, members, revisions, the store's numbers.
+/// The tables of what appends ask for: logs, accounts, topics, relations, revisions, the store's numbers.
 pub(crate) const HOT: &[u8] = b"LATMRm";
 
 fn named(table: u8, name: &str) -> Key {
@@ -97,11 +97,11 @@ pub(crate) fn topic(topic: &str) -> Key {
     named(TOPICS, topic)
 }
 
-pub(crate) fn member(topic: &str, user: &str) -> Key {
+pub(crate) fn relation(topic: &str, user: &str) -> Key {
     two_names(b'M', topic, user)
 }
 
-pub(crate) fn membership(user: &str, topic: &str) -> Key {
+pub(crate) fn relation_of(user: &str, topic: &str) -> Key {
     two_names(b'U', user, topic)
 }
 
@@ -178,10 +178,10 @@ mod tests {
 
     #[test]
     fn a_name_that_begins_another_does_not_mix_with_it() {
-        let amy = membership("amy", "");
-        assert!(membership("amy", "garden").starts_with(&amy));
-        assert!(!membership("amyx", "garden").starts_with(&amy));
-        assert!(membership("amy", "zzz") < end_of(&amy));
+        let amy = relation_of("amy", "");
+        assert!(relation_of("amy", "garden").starts_with(&amy));
+        assert!(!relation_of("amyx", "garden").starts_with(&amy));
+        assert!(relation_of("amy", "zzz") < end_of(&amy));
     }
 
     #[test]

@@ -5,15 +5,15 @@
 use std::collections::{BTreeMap, HashMap};
 
 use protocol::content::Content;
-use protocol::ids::Time;
+use protocol::ids::{Time, UserId, Version};
 
 use super::change::{Change, Changes, Place, RecordError};
 use super::keys::{self, Key};
-use super::values::{EntryRef, LogMeta, Seen, TopicMeta, encode_number};
+use super::values::{EntryRef, LogMeta, Seen, TopicMeta, encode_number, encode_relation};
 use super::view::{Pairs, View};
-use crate::StoreError;
 use crate::codec::Malformed;
 use crate::embedded::commit_log::Position;
+use crate::{Relation, StoreError};
 
 /// New values of keys; `None`: the key is gone.
 pub(crate) type Puts = BTreeMap<Key, Option<Vec<u8>>>;
@@ -93,12 +93,23 @@ impl<'v, V: View> Pending<'v, V> {
             Change::Device { user, device } => {
                 self.put(keys::device(user, device), encode_number(self.time.0));
             }
-            Change::Topic { name, creator, created, volatile } => {
-                let topic = TopicMeta { creator: creator.to_owned(), created, volatile };
+            Change::Topic { name, creator, created, rules } => {
+                let creator = creator.to_owned();
+                let topic = TopicMeta { creator, created, rules, dissolved: false, revision: 0 };
                 self.put(keys::topic(name), topic.encode());
             }
-            Change::Join { topic, user } => self.set_member(topic, user, true)?,
-            Change::Leave { topic, user } => self.set_member(topic, user, false)?,
+            Change::Join { topic, user, since } => {
+                self.relate(topic, user, Some(Relation::Member { since: Version(since) }))?;
+            }
+            Change::Leave { topic, user } => self.relate(topic, user, None)?,
+            Change::Invite { topic, user, by } => {
+                let by = UserId::new(by).map_err(|_| Malformed("who invites"))?;
+                self.relate(topic, user, Some(Relation::Invited { by }))?;
+            }
+            Change::Remove { topic, user } => self.relate(topic, user, Some(Relation::Removed))?,
+            Change::Dissolve { topic } => {
+                self.change_topic(topic, |topic| topic.dissolved = true)?;
+            }
             Change::Cursor { user, device, log, mark, version } => {
                 self.put(keys::cursor(user, log, mark, device), encode_number(version));
             }
@@ -193,12 +204,31 @@ impl<'v, V: View> Pending<'v, V> {
         Ok(())
     }
 
-    fn set_member(&mut self, topic: &str, user: &str, member: bool) -> Result<(), ApplyError> {
-        let value = member.then(Vec::new);
-        self.puts.insert(keys::member(topic, user), value.clone());
-        self.puts.insert(keys::membership(user, topic), value);
-        let revision = self.number(&keys::revision(user))? + 1;
-        self.put(keys::revision(user), encode_number(revision));
+    /// Sets how a user stands to a topic. Who begins or ceases to be a member is counted for the user, who ceases for the
+    /// topic too.
+    fn relate(&mut self, topic: &str, user: &str, relation: Option<Relation>) -> Result<(), ApplyError> {
+        let was_member = self.relation(topic, user)?.is_some_and(|relation| relation.is_member());
+        let is_member = relation.as_ref().is_some_and(Relation::is_member);
+        let value = relation.as_ref().map(encode_relation);
+        let of_user = value.clone().filter(|_| relation != Some(Relation::Removed));
+        self.puts.insert(keys::relation(topic, user), value);
+        self.puts.insert(keys::relation_of(user, topic), of_user);
+        if was_member != is_member {
+            let revision = self.number(&keys::revision(user))? + 1;
+            self.put(keys::revision(user), encode_number(revision));
+        }
+        if was_member && !is_member {
+            self.change_topic(topic, |topic| topic.revision += 1)?;
+        }
+        Ok(())
+    }
+
+    /// Nothing where a repair gave up the topic.
+    fn change_topic(&mut self, name: &str, change: impl FnOnce(&mut TopicMeta)) -> Result<(), ApplyError> {
+        if let Some(mut topic) = self.topic(name)? {
+            change(&mut topic);
+            self.put(keys::topic(name), topic.encode());
+        }
         Ok(())
     }
 }

@@ -1,9 +1,10 @@
 //! The index's values.
 
-use protocol::ids::Time;
+use protocol::ids::{Time, UserId, Version};
 
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
 use crate::embedded::commit_log::Position;
+use crate::{Relation, Rules};
 
 /// What is known of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,24 +131,72 @@ pub(crate) struct TopicMeta {
     pub creator: String,
     /// When.
     pub created: Time,
-    /// Whether its messages are volatile.
-    pub volatile: bool,
+    /// What it is from then on.
+    pub rules: Rules,
+    /// It is no more.
+    pub dissolved: bool,
+    /// How many memberships have ended.
+    pub revision: u64,
 }
 
 impl TopicMeta {
+    /// Beside the bits of the rules.
+    const DISSOLVED: u64 = 1 << 16;
+
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.creator.len() + 10);
-        put_int(&mut out, u64::from(self.volatile));
+        let mut out = Vec::with_capacity(self.creator.len() + 12);
+        put_int(&mut out, self.rules.bits() | if self.dissolved { Self::DISSOLVED } else { 0 });
         put_int(&mut out, self.created.0);
         put_bytes(&mut out, self.creator.as_bytes());
+        put_int(&mut out, self.revision);
         out
     }
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let volatile = reader.int("whether volatile")? != 0;
-        let created = Time(reader.int("a time")?);
-        Ok(Self { volatile, created, creator: reader.text("a creator")?.to_owned() })
+        let bits = reader.int("rules")?;
+        Ok(Self {
+            rules: Rules::from_bits(bits),
+            dissolved: bits & Self::DISSOLVED != 0,
+            created: Time(reader.int("a time")?),
+            creator: reader.text("a creator")?.to_owned(),
+            revision: reader.int("a revision")?,
+        })
+    }
+}
+
+const MEMBER: u8 = 1;
+const INVITED: u8 = 2;
+const REMOVED: u8 = 3;
+
+/// A relation as a value.
+pub(crate) fn encode_relation(relation: &Relation) -> Vec<u8> {
+    let mut out = Vec::with_capacity(6);
+    match relation {
+        Relation::Member { since } => {
+            out.push(MEMBER);
+            put_int(&mut out, since.0);
+        }
+        Relation::Invited { by } => {
+            out.push(INVITED);
+            put_bytes(&mut out, by.as_str().as_bytes());
+        }
+        Relation::Removed => out.push(REMOVED),
+    }
+    out
+}
+
+/// What [`encode_relation`] wrote.
+pub(crate) fn decode_relation(bytes: &[u8]) -> Result<Relation, Malformed> {
+    let mut reader = Reader::new(bytes);
+    match reader.byte("a relation")? {
+        MEMBER => Ok(Relation::Member { since: Version(reader.int("a version")?) }),
+        INVITED => {
+            let by = UserId::new(reader.text("who invited")?).map_err(|_| Malformed("who invited"))?;
+            Ok(Relation::Invited { by })
+        }
+        REMOVED => Ok(Relation::Removed),
+        _ => Err(Malformed("a relation")),
     }
 }
 
@@ -173,8 +222,17 @@ mod tests {
         assert_eq!(LogMeta::decode(&log.encode()), Ok(log));
         let seen = Seen { version: 7, time: Time(1 << 41), fingerprint: 1 << 99 };
         assert_eq!(Seen::decode(&seen.encode()), Ok(seen));
-        let topic = TopicMeta { creator: "amy".into(), created: Time(5), volatile: true };
-        assert_eq!(TopicMeta::decode(&topic.encode()), Ok(topic));
+        for (dissolved, bits) in [(false, 1), (true, 6)] {
+            let (creator, rules) = ("amy".into(), Rules::from_bits(bits));
+            let topic = TopicMeta { creator, created: Time(5), rules, dissolved, revision: 1 << 40 };
+            assert_eq!(TopicMeta::decode(&topic.encode()), Ok(topic));
+        }
+        let by = UserId::new("amy").unwrap();
+        for relation in
+            [Relation::Member { since: Version(1 << 40) }, Relation::Invited { by }, Relation::Removed]
+        {
+            assert_eq!(decode_relation(&encode_relation(&relation)), Ok(relation));
+        }
         assert_eq!(decode_number(&encode_number(300)), Ok(300));
     }
 

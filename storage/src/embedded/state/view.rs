@@ -1,9 +1,9 @@
 //! What the state machine's state looks like to those who only read it: keys and values.
 
 use super::keys::{self, Key};
-use super::values::{EntryRef, LogMeta, Seen, TopicMeta, decode_number};
-use crate::StoreError;
+use super::values::{EntryRef, LogMeta, Seen, TopicMeta, decode_number, decode_relation};
 use crate::codec::Malformed;
+use crate::{Relation, StoreError};
 
 /// Keys with their values, in the order of the keys.
 pub(crate) type Pairs = Vec<(Key, Vec<u8>)>;
@@ -39,6 +39,10 @@ pub(crate) trait View {
 
     fn topic(&self, topic: &str) -> Result<Option<TopicMeta>, StoreError> {
         decoded(self.get(&keys::topic(topic))?, TopicMeta::decode)
+    }
+
+    fn relation(&self, topic: &str, user: &str) -> Result<Option<Relation>, StoreError> {
+        decoded(self.get(&keys::relation(topic, user))?, decode_relation)
     }
 }
 

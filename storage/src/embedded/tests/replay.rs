@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use protocol::ids::Time;
 
 use super::{Death, Simulated};
+use crate::NewTopic;
 use crate::conformance::{Subject, history};
 use crate::embedded::state::view::Pairs;
 
@@ -35,11 +36,12 @@ async fn a_clock_that_goes_back_gives_no_earlier_time() {
     let mut subject = Simulated::new(1 << 20, Death::Kill);
     let user = |name| protocol::ids::UserId::new(name).unwrap();
     let garden = |name| protocol::ids::TopicName::new(name).unwrap();
-    subject.store().create_topic(garden("first"), user("amy"), false).await.unwrap();
+    let made = |name| NewTopic::new(garden(name), user("amy"));
+    subject.store().create_topic(made("first")).await.unwrap();
     let first = subject.store().topic(garden("first")).await.unwrap().unwrap().created;
     subject.now.store(5, std::sync::atomic::Ordering::SeqCst);
     for name in ["second", "third"] {
-        subject.store().create_topic(garden(name), user("amy"), false).await.unwrap();
+        subject.store().create_topic(made(name)).await.unwrap();
         let later = subject.store().topic(garden(name)).await.unwrap().unwrap().created;
         assert!(later >= first && later > Time(5));
         subject.restart().await;
