@@ -49,7 +49,8 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), GatewayError> {
     let address = listener.local_addr()?.to_string();
-    let dial = Dial::new(Role::Gateway, &config.links, &config.dial, &[Channel::Monitor]);
+    let dial =
+        Dial::new(Role::Gateway, config.process.auth_mode, &config.links, &config.dial, &[Channel::Monitor]);
     let identity = Arc::new(dial.identity(address));
     let desk = Arc::new(Desk::new(config.dial.beat_time, shutdown.clone()));
     let for_links = Arc::clone(&desk);

@@ -133,7 +133,7 @@ async fn work(
     if let Some(age) = config.retention {
         shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
     }
-    let dial = Dial::new(Role::Manager, &config.links, &config.dial, &CHANNELS);
+    let dial = Dial::new(Role::Manager, config.process.auth_mode, &config.links, &config.dial, &CHANNELS);
     let dial = dial.with_store(store.id().to_string());
     vitals.opened(Arc::clone(&store), Arc::clone(dial.refusals()));
     let identity = dial.identity(address);

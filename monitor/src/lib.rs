@@ -65,7 +65,8 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), MonitorError> {
     let address = listener.local_addr()?.to_string();
-    let dial = Dial::new(Role::Monitor, &config.links, &config.dial, &[Channel::Monitor]);
+    let dial =
+        Dial::new(Role::Monitor, config.process.auth_mode, &config.links, &config.dial, &[Channel::Monitor]);
     let identity = Arc::new(dial.identity(address));
     let watch = Arc::new(MeshWatch::new(config.dial.beat_time, shutdown.clone()));
     serve_page(page, &watch, &shutdown)?;

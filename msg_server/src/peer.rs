@@ -83,9 +83,11 @@ impl Door {
         if &*packet.cmd_name != name::LINK_PROOF {
             return Err(Close::silently("something else than LINK_PROOF after LINK_HELLO"));
         }
-        let (greeting, ok) = listening.prove(&self.server.secrecy, &packet).inspect_err(|close| {
-            tracing::warn!(address = %self.address, "a link is refused: {close}");
-        })?;
+        let (greeting, ok) = listening
+            .prove(&self.server.secrecy, &packet, self.server.config.process.auth_mode)
+            .inspect_err(|close| {
+                tracing::warn!(address = %self.address, "a link is refused: {close}");
+            })?;
         self.push(ok, turn)?;
         self.outbox.set_limit(self.server.config.links.link_queue_bytes);
         self.face = Face::Link(Box::new(LinkEnd::new(&self.server, greeting, &self.outbox)));

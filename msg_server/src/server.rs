@@ -30,6 +30,7 @@ use crate::follow::waker::Waker;
 use crate::links::channels::Channels;
 use crate::links::managers::Managers;
 use crate::links::online::Questions;
+use crate::links::refused_by::RefusedBy;
 use crate::peer::Door;
 
 /// Why a msg_server could not run.
@@ -59,6 +60,7 @@ pub struct Server {
     pub(crate) channels: Channels,
     pub(crate) managers: Managers,
     pub(crate) questions: Questions,
+    pub(crate) refused_by: RefusedBy,
     /// `None` in mode `open`.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) figures: Figures,
@@ -149,6 +151,7 @@ impl Server {
             channels: Channels::default(),
             managers: Managers::default(),
             questions: Questions::default(),
+            refused_by: RefusedBy::default(),
             accounts: Accounts::new(&config)?,
             figures: Figures::default(),
             refreshing: Mutex::default(),
@@ -273,6 +276,7 @@ impl Health for Server {
         if !self.channels.has_router() {
             troubles.push("no router is linked: messages reach only clients of this msg_server".into());
         }
+        troubles.extend(self.refused_by.troubles());
         troubles.extend(self.accounts.iter().flat_map(Accounts::troubles));
         troubles
     }

@@ -43,7 +43,7 @@ pub enum RouterError {
 /// [`RouterError`] if it cannot begin.
 pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown) -> Result<(), RouterError> {
     let address = listener.local_addr()?.to_string();
-    let dial = Dial::new(Role::Router, &config.links, &config.dial, &CHANNELS);
+    let dial = Dial::new(Role::Router, config.process.auth_mode, &config.links, &config.dial, &CHANNELS);
     let identity = Arc::new(dial.identity(address));
     let exchange = Arc::new(Exchange::new(shutdown.clone()));
     let for_links = Arc::clone(&exchange);

@@ -7,7 +7,7 @@ mod link_end;
 use std::time::Duration;
 
 use link_end::{LinkEnd, Links, PATIENCE};
-use mesh::config::{RoleConfig, RouterConfig, Secret};
+use mesh::config::{AuthMode, RoleConfig, RouterConfig, Secret};
 use mesh::link::Secrecy;
 use mesh::process::Shutdown;
 use protocol::channel::Channel;
@@ -264,6 +264,21 @@ async fn one_that_does_not_read_loses_its_link_and_nobody_else_loses_anything() 
     }
     slow.closed().await;
     linked(&b, &[topic(0, "t/x")]).await;
+    router.drained().await;
+}
+
+#[tokio::test]
+async fn a_msg_server_of_another_mode_is_not_linked_and_the_others_are() {
+    let (mut a, b) = two_servers().await;
+    a.mode = AuthMode::Accounts;
+    let router = Router::start(&[&a, &b], None).await;
+    let refused = a.try_link().await.err().unwrap().to_string();
+    for part in [&*a.addr, "accounts", "router", "open", "set the same in every process"] {
+        assert!(refused.contains(part), "{part}: {refused}");
+    }
+    linked(&b, &[]).await;
+    a.mode = AuthMode::Open;
+    linked(&a, &[]).await;
     router.drained().await;
 }
 

@@ -12,7 +12,7 @@ use super::LinkId;
 use super::dialer::Dialer;
 use super::handshake::{Greeting, Secrecy};
 use super::refusals::Refusals;
-use crate::config::{DialConfig, HostPort, LinkConfig, Live, Role};
+use crate::config::{AuthMode, DialConfig, HostPort, LinkConfig, Live, Role};
 use crate::connection::Close;
 use crate::outbox::{Outbox, Turn};
 use crate::process::Shutdown;
@@ -43,6 +43,7 @@ pub trait LinkHandler: Send + 'static {
 #[derive(Clone)]
 pub struct Dial {
     role: Role,
+    pub(super) mode: AuthMode,
     servers: Live<Vec<HostPort>>,
     pub(super) greeting: Greeting,
     pub(super) secrecy: Secrecy,
@@ -54,10 +55,17 @@ pub struct Dial {
 
 impl Dial {
     /// As the config of a process of this role has it. It subscribes to `channels`, in this order.
-    pub fn new(role: Role, links: &LinkConfig, dial: &DialConfig, channels: &[Channel]) -> Self {
+    pub fn new(
+        role: Role,
+        mode: AuthMode,
+        links: &LinkConfig,
+        dial: &DialConfig,
+        channels: &[Channel],
+    ) -> Self {
         let greeting = Greeting { role: role.name().into(), uuid: dial.uuid.clone(), store: String::new() };
         Self {
             role,
+            mode,
             servers: dial.msg_server_list.clone(),
             greeting,
             secrecy: Secrecy::new(links.mesh_secret.clone()),

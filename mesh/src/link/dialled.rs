@@ -11,7 +11,7 @@ use super::dial::{Dial, LinkHandler};
 use super::dialer::Reached;
 use super::handshake::Offer;
 use super::{LinkId, MAX_FRAME_BYTES, Pulse, each_frame};
-use crate::config::HostPort;
+use crate::config::{AuthMode, HostPort};
 use crate::connection::{Close, Ended, Peer};
 use crate::outbox::{Outbox, Turn};
 
@@ -54,6 +54,7 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
         match &*packet.cmd_name {
             name::LINK_CHALLENGE => self.push(offer.answer(&self.dial.secrecy, packet)?, turn),
             name::LINK_OK => {
+                self.agree(packet)?;
                 for channel in &self.dial.channels {
                     let args = [channel.name(), &self.dial.greeting.uuid];
                     self.push(Packet::new(name::SUBSCRIBE_CHANNEL, args).to_bytes(), turn)?;
@@ -66,6 +67,28 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
             name::ERROR | name::DISCONNECT => Err(self.refused(packet)),
             _ => Ok(()),
         }
+    }
+
+    /// Breaks the link where the msg_server lets in other clients than the rest of this mesh.
+    fn agree(&mut self, ok: &Packet<'_>) -> Result<(), Close> {
+        let theirs = ok.args.get(1).filter(|mode| !mode.is_empty()).unwrap_or(AuthMode::Open.name());
+        let (ours, greeting) = (self.dial.mode.name(), &self.dial.greeting);
+        if theirs == ours {
+            self.dial.refusals.agree(self.address);
+            return Ok(());
+        }
+        let why = format!(
+            "the AuthMode of the msg_server {} is {theirs}, and that of the {} {} is {ours}: set the same in every process \
+             of the mesh",
+            self.address, greeting.role, greeting.uuid
+        );
+        if self.dial.refusals.differ(self.address, &why) {
+            tracing::error!("{why}. They do not link until then");
+        }
+        self.reached = Reached::Refusal;
+        let number = DisconnectCode::LinkRefused.number().to_string();
+        let last = Packet::new(name::DISCONNECT, [&why, &number, ""]).to_bytes();
+        Err(Close::saying(why, last))
     }
 
     fn refused(&mut self, packet: &Packet<'_>) -> Close {

@@ -4,8 +4,11 @@
 //! dialer   → LINK_HELLO     [role, uuid, nonce, store id or ""]
 //! listener → LINK_CHALLENGE [address, nonce, proof]
 //! dialer   → LINK_PROOF     [proof, "", ""]
-//! listener → LINK_OK        [address, "", ""]
+//! listener → LINK_OK        [address, AuthMode, ""]
 //! ```
+//!
+//! `AuthMode` is one for the whole mesh: a dialer of another mode breaks the link. It is not proved: who could change it on
+//! the way could as well cut the link.
 //!
 //! A proof is HMAC-SHA256 (RFC 2104) under the secret over: who proves, then role, uuid, store id, both nonces and the listener's
 //! address, each with its length. Both nonces are fresh, so no recorded proof is worth anything, and a proof
@@ -23,7 +26,7 @@ use protocol::command::{Packet, name};
 use protocol::ids::StoreId;
 use sha2::Sha256;
 
-use crate::config::{HostPort, Role, Secret};
+use crate::config::{AuthMode, HostPort, Role, Secret};
 use crate::connection::Close;
 
 /// The mesh's secret, or that there is none.
@@ -188,11 +191,16 @@ impl Listening {
     ///
     /// # Errors
     /// [`Close`] if the proof is not one.
-    pub fn prove(self, secrecy: &Secrecy, proof: &Packet<'_>) -> Result<(Greeting, bytes::Bytes), Close> {
+    pub fn prove(
+        self,
+        secrecy: &Secrecy,
+        proof: &Packet<'_>,
+        mode: AuthMode,
+    ) -> Result<(Greeting, bytes::Bytes), Close> {
         let nonces = [&*self.nonces[0], &*self.nonces[1]];
         let mac = secrecy.proof("dialer", &self.greeting, nonces, &self.address)?;
         check(mac, proof.args.get(0), &format!("the {} {}", self.greeting.role, self.greeting.uuid))?;
-        Ok((self.greeting, Packet::new(name::LINK_OK, [&self.address, "", ""]).to_bytes()))
+        Ok((self.greeting, Packet::new(name::LINK_OK, [&self.address, mode.name(), ""]).to_bytes()))
     }
 }
 
@@ -255,7 +263,7 @@ mod tests {
         let (offer, hello) = Offer::begin(greeting())?;
         let (listening, challenge) = Listening::begin(listener, &packet(&hello), ADDRESS)?;
         let proof = offer.answer(dialer, &packet(&challenge))?;
-        Ok(listening.prove(listener, &packet(&proof))?.0)
+        Ok(listening.prove(listener, &packet(&proof), AuthMode::Open)?.0)
     }
 
     #[test]
@@ -282,11 +290,11 @@ mod tests {
         let (_, challenge) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
         let recorded = offer.answer(&ours, &packet(&challenge)).unwrap();
         let (again, fresh) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
-        assert!(again.prove(&ours, &packet(&recorded)).is_err());
+        assert!(again.prove(&ours, &packet(&recorded), AuthMode::Open).is_err());
         let (again, _) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
         let fresh = packet(&fresh);
         let reflected = Packet::new(name::LINK_PROOF, [fresh.args.get(2).unwrap()]);
-        assert!(again.prove(&ours, &reflected).is_err());
+        assert!(again.prove(&ours, &reflected, AuthMode::Open).is_err());
     }
 
     #[test]
@@ -305,7 +313,8 @@ mod tests {
         for garbage in ["", "zz", "0", "é1", "00"] {
             let (_, hello) = Offer::begin(greeting()).unwrap();
             let (listening, _) = Listening::begin(&ours, &packet(&hello), ADDRESS).unwrap();
-            assert!(listening.prove(&ours, &Packet::new(name::LINK_PROOF, [garbage])).is_err());
+            let garbage = Packet::new(name::LINK_PROOF, [garbage]);
+            assert!(listening.prove(&ours, &garbage, AuthMode::Open).is_err());
         }
     }
 

@@ -6,6 +6,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use mesh::config::AuthMode;
 use mesh::link::{Greeting, Listening, Secrecy};
 use mesh::report::Report;
 use parking_lot::Mutex;
@@ -191,7 +192,8 @@ async fn shake(
     write.write_all(&challenge).await?;
     let proof = next(read).await?;
     let proof = Packet::parse(&proof).map_err(io::Error::other)?;
-    let (greeting, ok) = listening.prove(&shared.secrecy, &proof).map_err(io::Error::other)?;
+    let (greeting, ok) =
+        listening.prove(&shared.secrecy, &proof, AuthMode::Open).map_err(io::Error::other)?;
     write.write_all(&ok).await?;
     Ok(greeting)
 }

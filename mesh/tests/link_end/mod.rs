@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use mesh::config::AuthMode;
 use mesh::link::{Greeting, Listening, Secrecy};
 use protocol::command::{Packet, name};
 use protocol::link::Frame;
@@ -20,6 +21,8 @@ pub struct Links {
     pub addr: String,
     listener: TcpListener,
     secrecy: Secrecy,
+    /// What it says of its clients.
+    pub mode: AuthMode,
 }
 
 impl Links {
@@ -27,7 +30,7 @@ impl Links {
     pub async fn start(secrecy: Secrecy) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap().to_string();
-        Self { addr, listener, secrecy }
+        Self { addr, listener, secrecy, mode: AuthMode::Open }
     }
 
     /// The next link that stands.
@@ -61,7 +64,7 @@ impl LinkEnd {
         stream.write_all(&challenge).await?;
         let proof = read_body(&mut stream).await?;
         let proof = Packet::parse(&proof).map_err(io::Error::other)?;
-        let (greeting, ok) = listening.prove(&links.secrecy, &proof).map_err(io::Error::other)?;
+        let (greeting, ok) = listening.prove(&links.secrecy, &proof, links.mode).map_err(io::Error::other)?;
         stream.write_all(&ok).await?;
         let mut end = Self { stream, greeting, channels: Vec::new() };
         end.read_subscriptions().await?;
@@ -75,6 +78,9 @@ impl LinkEnd {
             match Frame::parse(&body).map_err(io::Error::other)? {
                 Frame::Packet(body) => {
                     let packet = Packet::parse(body).map_err(io::Error::other)?;
+                    if &*packet.cmd_name == name::DISCONNECT {
+                        return Err(io::Error::other(packet.args.get(0).unwrap_or_default().to_owned()));
+                    }
                     assert_eq!(&*packet.cmd_name, name::SUBSCRIBE_CHANNEL);
                     self.channels.extend(packet.args.get(0).map(str::to_owned));
                 }

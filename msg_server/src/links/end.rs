@@ -105,9 +105,13 @@ impl LinkEnd {
 
     fn packet(&mut self, server: &Arc<Server>, body: &[u8], turn: &mut Turn) -> Result<(), Close> {
         let packet = Packet::parse(body).map_err(|error| Close::silently(error.to_string()))?;
+        if &*packet.cmd_name == name::DISCONNECT {
+            server.refused_by.begin(&self.greeting, packet.args.get(0).unwrap_or_default());
+        }
         if &*packet.cmd_name != name::SUBSCRIBE_CHANNEL {
             return Ok(());
         }
+        server.refused_by.end(&self.greeting);
         let wanted = packet.args.get(0).unwrap_or_default();
         let Some(channel) = Channel::named(wanted) else {
             tracing::warn!(

@@ -5,4 +5,5 @@ pub(crate) mod end;
 pub(crate) mod managers;
 pub(crate) mod online;
 mod operators;
+pub(crate) mod refused_by;
 pub mod roster;

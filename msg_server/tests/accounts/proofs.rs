@@ -313,6 +313,25 @@ async fn asked(operator: &mut Link, question: Question) -> Reply {
 }
 
 #[tokio::test]
+async fn a_process_of_another_mode_is_told_ours_and_what_it_answers_is_seen() {
+    let server = Server::start("accounts", "").await;
+    let mut router = Link::dial(server.address, "router", &[]).await;
+    assert_eq!(router.mode, "accounts");
+    let last = protocol::command::Packet::new("DISCONNECT", ["its AuthMode is another", "3004", ""]);
+    router.send(Frame::Packet(&serde_json::to_vec(&last).unwrap())).await;
+    let seen = async {
+        while !server.health().await["Troubles"]
+            .to_string()
+            .contains("the router router.1 refuses this msg_server")
+        {}
+    };
+    tokio::time::timeout(PATIENCE, seen).await.unwrap();
+    let _linked = Link::dial(server.address, "router", &["/sysctrl/send"]).await;
+    let mended = async { while server.health().await["Troubles"].to_string().contains("refuses") {} };
+    tokio::time::timeout(PATIENCE, mended).await.unwrap();
+}
+
+#[tokio::test]
 async fn mode_open_has_no_accounts_and_says_so() {
     let open = Server::start("open", "").await;
     let mut client = open.client().await;
