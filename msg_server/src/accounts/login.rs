@@ -138,14 +138,7 @@ impl Server {
         let Admission { who, login, told, expires, token } = admission;
         session.identify(who);
         session.set_expires(expires);
-        let invites =
-            told.as_ref().and_then(|told| told.welcome.as_ref()).map(|welcome| welcome.invites.clone());
-        let keys = Keys {
-            expires: token.is_some().then_some(expires),
-            token,
-            invites: invites.filter(|invites| !invites.is_empty()),
-            ..Keys::default()
-        };
+        let keys = Keys { expires: token.is_some().then_some(expires), token, ..Keys::default() };
         self.admit(session, seq, &login, told.as_ref(), keys, turn);
         told.is_none().then_some(login)
     }

@@ -135,7 +135,7 @@ impl Way<'_> {
         let Some(told) = self.ask(&bearer, &login).await? else {
             return self.by_memory(bearer, &hash, login);
         };
-        let Welcome { renewed, expires, .. } = *welcome(&told)?;
+        let Welcome { renewed, expires } = *welcome(&told)?;
         if renewed {
             self.accounts.learn(&bearer, token::hash(next.expose()), expires.0, Some(&hash));
         } else {

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use mesh::connection::Close;
 use mesh::outbox::Turn;
 use protocol::access::Scopes;
-use protocol::account::Keys;
+use protocol::account::{Invite, Keys};
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::event;
@@ -137,6 +137,7 @@ pub(crate) struct Told {
     logs: Vec<LogState>,
     stamp: u64,
     revision: u64,
+    invites: Vec<Invite>,
     /// The owner's own number of the login.
     number: u64,
     /// In mode `accounts`.
@@ -172,7 +173,7 @@ impl Server {
         }
     }
 
-    /// Lets the session in, and answers its login; `keys` are what the answer has beside the user and the logs.
+    /// Lets the session in, and answers its login; `keys` are what the answer has beside the user, the logs and the invitations.
     pub(crate) fn admit(
         self: &Arc<Self>,
         session: &Arc<Session>,
@@ -186,7 +187,8 @@ impl Server {
         session.set_login_number(told.map_or(0, |told| told.number));
         self.enter(session, told.map_or(login.came.wall, |told| told.stamp), turn);
         if let Some(seq) = seq {
-            let keys = Keys { user: Some(who.user.as_str().into()), ..keys };
+            let invites = told.map(|told| told.invites.clone()).filter(|invites| !invites.is_empty());
+            let keys = Keys { user: Some(who.user.as_str().into()), invites, ..keys };
             session.push(login_ok(seq, told, &keys), turn);
         }
         self.open_logs(session, told, turn);
@@ -267,9 +269,9 @@ impl Server {
         login: &Login,
     ) -> Result<Option<Told>, (ErrorCode, String)> {
         match self.managers.ask_noting(MANAGER_WITHIN, inbox, &login.ask).await {
-            Ok((Reply::LoggedIn { stamp: number, logs, revision, welcome }, asked)) => {
+            Ok((Reply::LoggedIn { stamp: number, logs, revision, invites, welcome }, asked)) => {
                 let stamp = login.came.stamp(number, asked);
-                Ok(Some(Told { logs, stamp, revision, number, welcome }))
+                Ok(Some(Told { logs, stamp, revision, invites, number, welcome }))
             }
             Ok((Reply::Refused { code, message }, _)) => match ErrorCode::from_number(code) {
                 Some(code) if code.retry().is_none() => Err((code, message)),

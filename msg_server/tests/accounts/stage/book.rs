@@ -72,7 +72,7 @@ impl Book {
             Request::Bounds { logs } => {
                 Reply::Bounds { bounds: logs.iter().map(|log| bounds(&pages, log)).collect() }
             }
-            Request::Topics { .. } => Reply::Topics { topics: Vec::new() },
+            Request::Topics { .. } => Reply::Topics { topics: Vec::new(), invites: Vec::new() },
             Request::Account { question } => pages.account(question).unwrap_or_else(Reply::refused),
             _ => Reply::refused(ErrorCode::Internal),
         }
@@ -82,7 +82,7 @@ impl Book {
 fn bounds(pages: &Pages, log: &LogName) -> LogBounds {
     let revision =
         log.user().and_then(|user| pages.accounts.get(&user)).map_or(0, |account| account.revision);
-    LogBounds { first: Version(1), head: Version::ZERO, revision }
+    LogBounds { first: Version(1), head: Version::ZERO, revision, gone: false }
 }
 
 impl Pages {
@@ -152,7 +152,7 @@ impl Pages {
 
     fn login(&mut self, user: UserId, device: DeviceId, proof: Proof) -> Result<Reply, ErrorCode> {
         if let Proof::Foreign { expires, .. } = proof {
-            return Ok(self.welcome(&user, Welcome { renewed: false, expires, invites: Vec::new() }));
+            return Ok(self.welcome(&user, Welcome { renewed: false, expires }));
         }
         let account =
             self.accounts.get(&user).filter(|account| account.active).ok_or(ErrorCode::LoginRefused)?;
@@ -165,7 +165,7 @@ impl Pages {
                     return self.takes(&user, device, next);
                 }
                 let expires = Time(mesh::report::now() + next.good_for);
-                Ok(self.welcome(&user, Welcome { renewed: false, expires, invites: Vec::new() }))
+                Ok(self.welcome(&user, Welcome { renewed: false, expires }))
             }
             _ => Err(ErrorCode::LoginRefused),
         }
@@ -175,7 +175,7 @@ impl Pages {
         let account = self.accounts.get_mut(user).ok_or(ErrorCode::LoginRefused)?;
         account.devices.insert(device, token.hash);
         let expires = Time(mesh::report::now() + token.good_for);
-        Ok(self.welcome(user, Welcome { renewed: true, expires, invites: Vec::new() }))
+        Ok(self.welcome(user, Welcome { renewed: true, expires }))
     }
 
     fn welcome(&mut self, user: &UserId, welcome: Welcome) -> Reply {
@@ -186,8 +186,15 @@ impl Pages {
             cursor: Version::ZERO,
             read: Version::ZERO,
             volatile: false,
+            since: Version::ZERO,
         };
         let revision = self.accounts.get(user).map_or(1, |account| account.revision);
-        Reply::LoggedIn { stamp: self.stamp, logs: vec![log], revision, welcome: Some(welcome) }
+        Reply::LoggedIn {
+            stamp: self.stamp,
+            logs: vec![log],
+            revision,
+            invites: Vec::new(),
+            welcome: Some(welcome),
+        }
     }
 }
