@@ -19,6 +19,7 @@ use protocol::lookalike::normalised;
 use serde_json::value::to_raw_value;
 use tokio::time::Instant;
 
+use super::alignment::by_name;
 use super::commands::Request;
 use super::seniority::{self, Witness};
 use super::session::{HoldsNext, Session, Who};
@@ -439,7 +440,8 @@ impl Server {
 
 /// Why a session may not resume as it says.
 fn objection(known: &[LogState], named: &HashMap<LogName, u64>) -> Option<(ErrorCode, String)> {
-    named.iter().find_map(|(name, version)| match known.iter().find(|log| log.log == *name) {
+    let known = by_name(known);
+    named.iter().find_map(|(name, version)| match known.get(name) {
         None => Some((ErrorCode::NotYourLog, format!("{name} is not one of your logs"))),
         Some(log) if *version > log.head.0 => {
             let why = format!("{name} ends at version {}, before {version}: was the store replaced? Start again from what login told", log.head);

@@ -1,6 +1,7 @@
 //! Clients: their sessions, and what they may ask for.
 
 pub(crate) mod access;
+mod alignment;
 pub(crate) mod commands;
 pub(crate) mod login;
 pub(crate) mod marks;

@@ -16,7 +16,7 @@ use protocol::link::request::LogState;
 use tokio::sync::Notify;
 
 use super::seniority::Rank;
-use crate::follow::followed::FollowedLog;
+use crate::follow::followings::Followings;
 use crate::server::{Server, count};
 
 /// Requests of one session that may be under way before it is read no further; a client that reads its answers never
@@ -78,7 +78,7 @@ pub struct State {
     /// The session was published on `/sysctrl/client-status`.
     pub announced: bool,
     /// Logs that it follows.
-    pub logs: Vec<Arc<FollowedLog>>,
+    pub logs: Followings,
     /// The user's logs as login or a later join found them; `None` while no manager has told.
     pub known: Option<Vec<LogState>>,
     /// Counts what was done about the user's memberships, so that an answer asked for before that is not believed.

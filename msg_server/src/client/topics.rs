@@ -1,5 +1,6 @@
 //! Topics: creating, joining, leaving; and keeping the sessions of one user alike.
 
+use std::collections::HashSet;
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use protocol::link::request::Request as Ask;
 use protocol::link::request::{LogState, Notice, Reply};
 use serde_json::value::to_raw_value;
 
+use super::alignment::Alignment;
 use super::commands::Request;
 use super::session::{HoldsNext, Session, Who};
 use crate::follow::feed::From;
@@ -84,7 +86,7 @@ impl Request<'_> {
             let mut turn = Turn::default();
             match reply {
                 Ok(Reply::Left) => {
-                    server.forget(&session, &log, &mut turn);
+                    server.forget(&session, &[&log], &mut turn);
                     session.ok(seq, |_| {}, &mut turn);
                     server.membership_changed(&user, &mut turn);
                 }
@@ -127,7 +129,7 @@ impl Joining {
         match reply {
             Some(Reply::Joined { log, already }) => {
                 self.answer(server, &log, &mut turn);
-                server.adopt(&self.session, &log, &mut turn);
+                server.adopt(&self.session, &[&log], &mut turn);
                 if !already {
                     server.membership_changed(&self.who.user, &mut turn);
                 }
@@ -193,7 +195,7 @@ impl Joining {
         self.session.push(located.to_bytes(), &mut turn);
         let newest = Version(log.head.0.saturating_sub(OLD_CATCH_UP));
         let from = if log.volatile { From::Later } else { From::After(log.cursor.max(newest)) };
-        server.know(&self.session, log);
+        server.know(&self.session, &[log]);
         server.follow(&self.session, &log.log, from, &mut turn);
         turn.flush().await;
     }
@@ -220,35 +222,41 @@ enum Refreshed {
 }
 
 impl Server {
-    fn know(&self, session: &Session, log: &LogState) {
+    fn know(&self, session: &Session, logs: &[&LogState]) {
+        let names: HashSet<&LogName> = logs.iter().map(|log| &log.log).collect();
         let mut state = session.state();
         state.memberships += 1;
         // Where no manager has told the logs yet, the late login does.
         if let Some(known) = &mut state.known {
-            known.retain(|other| other.log != log.log);
-            known.push(log.clone());
+            known.retain(|other| !names.contains(&other.log));
+            known.extend(logs.iter().copied().cloned());
         }
     }
 
-    /// A newer session's user is a member of one more topic: it is read from its head on, once the session has resumed.
-    fn adopt(self: &Arc<Self>, session: &Arc<Session>, log: &LogState, turn: &mut Turn) {
-        self.know(session, log);
-        if log.volatile {
-            self.follow(session, &log.log, From::Later, turn);
-        } else if session.state().resumed.is_some() {
-            self.follow(session, &log.log, From::After(log.head), turn);
+    /// A newer session's user is a member of more topics: each is read from its head on, once the session has resumed.
+    fn adopt(self: &Arc<Self>, session: &Arc<Session>, logs: &[&LogState], turn: &mut Turn) {
+        self.know(session, logs);
+        for log in logs {
+            if log.volatile {
+                self.follow(session, &log.log, From::Later, turn);
+            } else if session.state().resumed.is_some() {
+                self.follow(session, &log.log, From::After(log.head), turn);
+            }
         }
     }
 
-    fn forget(self: &Arc<Self>, session: &Arc<Session>, log: &LogName, turn: &mut Turn) {
+    fn forget(self: &Arc<Self>, session: &Arc<Session>, logs: &[&LogName], turn: &mut Turn) {
+        let names: HashSet<&LogName> = logs.iter().copied().collect();
         {
             let mut state = session.state();
             state.memberships += 1;
             if let Some(known) = &mut state.known {
-                known.retain(|other| other.log != *log);
+                known.retain(|other| !names.contains(&other.log));
             }
         }
-        self.unfollow(session, log.as_str(), turn);
+        for log in logs {
+            self.unfollow(session, log.as_str(), turn);
+        }
     }
 
     /// A topic is no more: nobody here follows it any longer.
@@ -335,16 +343,12 @@ impl Server {
                 None => return true,
             }
         };
-        let is_topic = |log: &&LogState| log.log.topic_name().is_some();
-        for gone in
-            known.iter().filter(is_topic).filter(|known| !topics.iter().any(|topic| topic.log == known.log))
-        {
-            self.forget(session, &gone.log, turn);
+        let Alignment { gone, new } = Alignment::between(&known, topics);
+        if !gone.is_empty() {
+            self.forget(session, &gone, turn);
         }
-        if session.is_newer() {
-            for new in topics.iter().filter(|topic| !known.iter().any(|known| known.log == topic.log)) {
-                self.adopt(session, new, turn);
-            }
+        if session.is_newer() && !new.is_empty() {
+            self.adopt(session, &new, turn);
         }
         true
     }

@@ -151,7 +151,7 @@ impl Server {
     ) {
         let followed = loop {
             let followed = self.followed.get_or_insert(log);
-            if session.state().logs.iter().any(|other| Arc::ptr_eq(other, &followed)) {
+            if session.state().logs.contains(&followed) {
                 followed.with(self, turn, |feed, steps| feed.resume(session, from, steps));
                 return;
             }
@@ -163,20 +163,17 @@ impl Server {
         if state.ended {
             drop(state);
             followed.leave(self, session, turn);
-        } else if !state.logs.iter().any(|other| Arc::ptr_eq(other, &followed)) {
-            state.logs.push(followed);
+        } else {
+            state.logs.insert(followed);
         }
     }
 
     /// The session reads the log no longer.
     pub(crate) fn unfollow(self: &Arc<Self>, session: &Arc<Session>, log: &str, turn: &mut Turn) {
-        let mut state = session.state();
-        let Some(index) = state.logs.iter().position(|followed| followed.name().as_str() == log) else {
-            return;
-        };
-        let followed = state.logs.swap_remove(index);
-        drop(state);
-        followed.leave(self, session, turn);
+        let Some(followed) = self.followed.get(log) else { return };
+        if session.state().logs.remove(&followed) {
+            followed.leave(self, session, turn);
+        }
     }
 
     /// The connection ended: nothing is delivered to it any more.

@@ -3,6 +3,7 @@
 pub(crate) mod asker;
 pub mod feed;
 pub(crate) mod followed;
+pub(crate) mod followings;
 pub mod pages;
 pub(crate) mod table;
 pub(crate) mod waker;
