@@ -14,6 +14,7 @@ use crate::answers::{self, IntoStored};
 use crate::budget::{Budget, Share};
 use crate::desk::{Desk, push};
 use crate::edge::{self, Checked};
+use crate::holds::Holds;
 
 /// A batch that is larger than this, in bytes, does not wait for the end of the turn.
 const BATCH_BYTES: usize = 1 << 20;
@@ -24,6 +25,7 @@ const APPEND_BYTES: usize = 512;
 pub struct Appends {
     topics: Group<Append>,
     pairs: Group<Bytes>,
+    holds: Holds,
 }
 
 /// What goes to the store in one call.
@@ -66,12 +68,15 @@ impl<T> Group<T> {
 impl Appends {
     /// None yet.
     pub fn new(budget: &Arc<Budget>) -> Self {
-        Self { topics: Group::new(budget), pairs: Group::new(budget) }
+        Self { topics: Group::new(budget), pairs: Group::new(budget), holds: Holds::default() }
     }
 
     /// Takes an append, or refuses it at once.
     pub fn take(&mut self, append: &link::Append<'_>, desk: &Desk, outbox: &Arc<Outbox>, turn: &mut Turn) {
         if let Err((code, message)) = self.gather(append, desk) {
+            if code == ErrorCode::Busy {
+                self.holds.refuse(append.log);
+            }
             let mut refusal = Vec::new();
             answers::put_refusal(&mut refusal, append.ask, code, message, Certain::No);
             desk.vitals().refused(1);
@@ -85,6 +90,9 @@ impl Appends {
         if desk.is_draining() {
             return Err((ErrorCode::Draining, ErrorCode::Draining.meaning()));
         }
+        if self.holds.has(append.log) {
+            return Err((ErrorCode::Busy, ErrorCode::Busy.meaning()));
+        }
         let checked = edge::check(append).map_err(|why| (ErrorCode::BadRequest, why))?;
         let (number, bytes) = (append.ask, append.content.len());
         let fits = match checked {
@@ -94,6 +102,11 @@ impl Appends {
             }
         };
         if fits { Ok(()) } else { Err((ErrorCode::Busy, ErrorCode::Busy.meaning())) }
+    }
+
+    /// The msg_server has heard so many refusals for the moment.
+    pub fn confirmed(&mut self, number: u64) {
+        self.holds.confirmed(number);
     }
 
     /// Gives what has gathered to the store. Its place in the order is taken when this returns.

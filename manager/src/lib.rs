@@ -16,6 +16,7 @@ mod appends;
 mod budget;
 mod desk;
 pub mod edge;
+pub mod holds;
 mod latency;
 mod news;
 pub mod open;

@@ -138,6 +138,7 @@ impl LinkHandler for ServerLink {
             Frame::Append(append) => {
                 standing.appends.take(&append, &self.desk, &standing.outbox, turn);
             }
+            Frame::Confirm(confirm) => standing.appends.confirmed(confirm.number),
             Frame::Read(read) => self.read(&read, &standing, turn),
             Frame::Ask(ask, json) => self.ask(ask, json, &mut standing, turn),
             _ => {}

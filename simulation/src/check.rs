@@ -70,9 +70,7 @@ pub fn broken(world: &World) -> Vec<String> {
         check_message(id, sent, &logs, &mut broken);
     }
     check_given_up(world, &mut broken);
-    if !world.was_too_busy {
-        check_order(world, &logs, &mut broken);
-    }
+    check_order(world, &logs, &mut broken);
     for (client, number) in world.clients.iter().zip(0..) {
         for (log, progress) in client.logs() {
             check_progress(&format!("C{number} in {log}"), progress, &logs[log], &mut broken);

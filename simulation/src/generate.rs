@@ -127,8 +127,11 @@ fn put_managers(world: &World, dice: &mut Dice, urn: &mut Urn) {
                 urn.put(25, Event::TornCommit { manager, writes: dice.between(0, 3) });
             }
         }
+        if at.is_busy() {
+            urn.put(40, Event::Busy { manager, busy: false });
+        }
         if at.answers() > 0 {
-            urn.put(120, Event::Answer { manager, which: dice.between(0, 9) });
+            urn.put(world.shape.diligence, Event::Answer { manager, which: dice.between(0, 9) });
         }
     }
     if dice.percent(20) {
@@ -155,5 +158,5 @@ fn put_deaths(world: &World, dice: &mut Dice, urn: &mut Urn) {
     }
     let manager = dice.between(0, world.shape.managers - 1);
     urn.put(2, Event::Drain { manager });
-    urn.put(3, Event::Busy { manager, busy: dice.percent(30) });
+    urn.put(10, Event::Busy { manager, busy: true });
 }

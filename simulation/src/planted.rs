@@ -36,11 +36,15 @@ pub enum Planted {
     OwnPushed,
     /// A login counts as made when a manager answered it.
     LoginsOfTheirAnswers,
+    /// A manager takes what came after an append that it refused as too much, though the refusal may be lost.
+    RefusalsOvertaken,
+    /// What is answered after it was given up is not published.
+    LateAnswersIgnored,
 }
 
 impl Planted {
     /// All bugs.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::LiveUnconfirmed,
         Self::ConfirmedBeforeApplied,
         Self::RoutersBackUnnoticed,
@@ -56,5 +60,7 @@ impl Planted {
         Self::PairsLeftHalf,
         Self::OwnPushed,
         Self::LoginsOfTheirAnswers,
+        Self::RefusalsOvertaken,
+        Self::LateAnswersIgnored,
     ];
 }

@@ -24,6 +24,8 @@ pub struct Shape {
     pub weather: Weather,
     /// How much is said, against all else that happens.
     pub talk: usize,
+    /// How soon managers answer, against all else that happens.
+    pub diligence: usize,
     /// Bytes that every message has besides its text: where they are many, few early entries fit into a feed's memory, and few
     /// entries into a page.
     pub ballast: usize,
@@ -102,6 +104,7 @@ impl Shape {
             topics: topics(dice, &users)?,
             weather,
             talk: *dice.one_of(&[6, 15, 40]).unwrap_or(&15),
+            diligence: *dice.one_of(&[120, 120, 6]).unwrap_or(&120),
             ballast: if dice.percent(3) { 400 << 10 } else { 0 },
             restlessness: *dice.one_of(&[1, 3, 10]).unwrap_or(&3),
             length,

@@ -39,8 +39,6 @@ pub struct World {
     pub(crate) managers: Vec<Option<Manager>>,
     /// Something was stored that nobody is left to publish: only the slow question finds it.
     pub orphans: bool,
-    /// A manager refused something as too busy: if that refusal is lost with its link, what was sent after it overtakes it.
-    pub was_too_busy: bool,
     /// When the faults stopped.
     pub healed_at: Option<Duration>,
 }
@@ -62,7 +60,6 @@ impl World {
             ledger: Ledger::default(),
             store,
             orphans: false,
-            was_too_busy: false,
             healed_at: None,
         };
         world.processes().into_iter().for_each(|node| world.start(node));
@@ -166,7 +163,6 @@ impl World {
                 Node::Manager(number) => {
                     if let Some(Some(manager)) = self.managers.get_mut(usize::from(number)) {
                         manager.received(link, &message, &mut self.net);
-                        self.was_too_busy |= manager.was_too_busy;
                     }
                 }
                 Node::Client(number) => {

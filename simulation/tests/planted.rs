@@ -94,6 +94,16 @@ fn counting_logins_from_their_answers() {
 }
 
 #[test]
+fn taking_what_came_after_a_refusal() {
+    is_found(Planted::RefusalsOvertaken, "was sent before");
+}
+
+#[test]
+fn not_publishing_what_is_answered_late() {
+    is_found(Planted::LateAnswersIgnored, LATE);
+}
+
+#[test]
 fn a_history_is_decided_by_its_seed() {
     for seed in 1..50 {
         let (history, first) = random(seed, Planted::Nothing).unwrap();

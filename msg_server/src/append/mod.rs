@@ -20,7 +20,7 @@ use protocol::ids::{LogName, Time, Version};
 use protocol::link::{self, Append, Appended, Frame, Outcome, Send};
 use xxhash_rust::xxh3::xxh3_64;
 
-use self::pending::{ManagerLink, Outgoing, Pending, Unanswered};
+use self::pending::{GivenUp, ManagerLink, Outgoing, Pending, Unanswered};
 use crate::client::session::Session;
 use crate::server::{Server, count};
 
@@ -37,7 +37,7 @@ struct Shard {
 }
 
 /// Whom an append's answer is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Origin {
     session: Arc<Session>,
     seq: Option<u64>,
@@ -150,20 +150,34 @@ impl Server {
     pub(crate) fn appended(self: &Arc<Self>, link: LinkId, appended: &Appended<'_>, turn: &mut Turn) {
         let send = |outgoing| self.managers.send(outgoing, turn);
         let Some(append) = self.appends.answered(link, appended, send) else { return };
-        append.origin.session.append_ends(append.origin.content.len());
+        if !append.given_up {
+            append.origin.session.append_ends(append.origin.content.len());
+        }
         match appended.outcome {
             Outcome::Stored(stored) => self.stored(append, stored, turn),
             Outcome::Refused { code, message, stored } => {
                 let code = ErrorCode::from_number(code).unwrap_or(ErrorCode::Internal);
-                self.give_up(&append, code, message, append.certainty(stored), turn);
+                self.give_up(&append.origin, code, message, append.certainty(stored), turn);
             }
         }
     }
 
     fn stored(self: &Arc<Self>, append: Unanswered<Origin>, stored: link::Stored, turn: &mut Turn) {
-        let Unanswered { log, origin, .. } = append;
-        let Origin { session, seq, peer, content, began } = origin;
-        let micros = began.elapsed().as_micros() as u64;
+        let Unanswered { log, origin, given_up, .. } = append;
+        if !given_up {
+            self.acknowledge(&log, &origin, stored, turn);
+        }
+        let Origin { session, peer, content, .. } = origin;
+        // Whoever was told that it may not be stored is pushed it like everybody else.
+        let origin = (session.is_newer() && !given_up).then_some(session);
+        self.spread(&log, stored.version, stored.time, &content, origin, turn);
+        if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
+            self.spread(&peer, stored.peer_version, stored.time, &content, None, turn);
+        }
+    }
+
+    fn acknowledge(&self, log: &LogName, origin: &Origin, stored: link::Stored, turn: &mut Turn) {
+        let micros = origin.began.elapsed().as_micros() as u64;
         self.figures.ack_micros.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
         count(&self.figures.acked);
         let fill = |ok: &mut protocol::command::Packet<'_>| {
@@ -171,12 +185,7 @@ impl Server {
             ok.version = Some(stored.version);
             ok.time = Some(stored.time);
         };
-        session.ok(seq, fill, turn);
-        let origin = session.is_newer().then_some(session);
-        self.spread(&log, stored.version, stored.time, &content, origin, turn);
-        if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
-            self.spread(&peer, stored.peer_version, stored.time, &content, None, turn);
-        }
+        origin.session.ok(origin.seq, fill, turn);
     }
 
     /// Pushes a stored entry to sessions here and publishes it for all others.
@@ -241,30 +250,23 @@ impl Server {
                 released.into_iter().for_each(|outgoing| self.managers.send(outgoing, turn));
                 late
             };
-            for append in late {
-                append.origin.session.append_ends(append.origin.content.len());
-                let (code, stored) = match append.stored() {
-                    Stored::No => (ErrorCode::NoManager, Stored::No),
-                    Stored::Maybe => (ErrorCode::TimedOut, Stored::Maybe),
+            for GivenUp { origin, stored } in late {
+                origin.session.append_ends(origin.content.len());
+                let code = match stored {
+                    Stored::No => ErrorCode::NoManager,
+                    Stored::Maybe => ErrorCode::TimedOut,
                 };
-                self.give_up(&append, code, code.meaning(), stored, turn);
+                self.give_up(&origin, code, code.meaning(), stored, turn);
             }
         }
     }
 
     /// The message was not stored, as far as is known. An old client never sends again by itself: where trying again would have
     /// helped, its connection ends, so that it notices.
-    fn give_up(
-        &self,
-        append: &Unanswered<Origin>,
-        code: ErrorCode,
-        why: &str,
-        stored: Stored,
-        turn: &mut Turn,
-    ) {
-        let session = &append.origin.session;
+    fn give_up(&self, origin: &Origin, code: ErrorCode, why: &str, stored: Stored, turn: &mut Turn) {
+        let session = &origin.session;
         if session.is_newer() {
-            session.refuse_saying(append.origin.seq, code, why, Some(stored), turn);
+            session.refuse_saying(origin.seq, code, why, Some(stored), turn);
         } else if code.retry().is_some() {
             session.end(DisconnectCode::Unanswered);
         }

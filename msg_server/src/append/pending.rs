@@ -7,7 +7,8 @@
 //!   (sending again is harmless: the store knows sender and id);
 //! - of what a manager was sent, at most a window of bytes is unanswered, or one append that alone is larger; what does not
 //!   fit waits in order, so that a manager that comes back to much finds a link that stands;
-//! - after its bounded wait an append is given up and says whether it may have been stored;
+//! - after its bounded wait an append is given up and says whether it may have been stored; if it may, and its answer comes
+//!   yet, it is still known what was stored, so that it can be published;
 //! - a refusal counts if it comes from where the append was sent to last; one that was sent twice may be stored all the same.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -28,6 +29,9 @@ pub struct ManagerLink {
     pub uuid: String,
 }
 
+/// Bytes of frames that are kept for late answers; of what is beyond, the oldest are forgotten.
+const LATE_BYTES: usize = 1024 * 1024;
+
 /// One append that waits for its answer.
 #[derive(Debug)]
 pub struct Unanswered<O> {
@@ -39,13 +43,15 @@ pub struct Unanswered<O> {
     pub origin: O,
     /// When it is given up.
     pub deadline: Instant,
+    /// It was: only what is stored of it concerns anybody now.
+    pub given_up: bool,
     sent_to: Option<LinkId>,
     sendings: u32,
 }
 
 impl<O> Unanswered<O> {
     /// Whether it may have been stored although nobody answered.
-    pub fn stored(&self) -> Stored {
+    fn stored(&self) -> Stored {
         if self.sendings > 0 { Stored::Maybe } else { Stored::No }
     }
 
@@ -54,6 +60,15 @@ impl<O> Unanswered<O> {
     pub fn certainty(&self, said: Stored) -> Stored {
         if self.sendings > 1 { Stored::Maybe } else { said }
     }
+}
+
+/// An append that nobody answered in time.
+#[derive(Debug)]
+pub struct GivenUp<O> {
+    /// Whom the answer was for.
+    pub origin: O,
+    /// Whether it may have been stored.
+    pub stored: Stored,
 }
 
 /// A frame for a manager.
@@ -66,6 +81,9 @@ pub struct Pending<O> {
     managers: Vec<ManagerLink>,
     lanes: Vec<Lane>,
     unanswered: BTreeMap<u64, Unanswered<O>>,
+    /// Given up, and sent to a manager that may answer yet.
+    late: BTreeMap<u64, Unanswered<O>>,
+    late_bytes: usize,
 }
 
 /// What one manager has to answer before it is sent more.
@@ -81,10 +99,11 @@ struct Lane {
 /// What is no longer waited for, and what is to be sent, in order, now that it is not.
 pub type Settled<T> = (T, Vec<Outgoing>);
 
-impl<O> Pending<O> {
+impl<O: Clone> Pending<O> {
     /// None yet. Each manager is sent at most `window` bytes that it has not answered.
     pub fn new(window: usize) -> Self {
-        Self { window, managers: Vec::new(), lanes: Vec::new(), unanswered: BTreeMap::new() }
+        let (unanswered, late) = (BTreeMap::new(), BTreeMap::new());
+        Self { window, managers: Vec::new(), lanes: Vec::new(), unanswered, late, late_bytes: 0 }
     }
 
     /// Takes an append under its number, which is greater than that of any before. Returns what to send, if there is an owner
@@ -97,19 +116,24 @@ impl<O> Pending<O> {
         origin: O,
         deadline: Instant,
     ) -> Option<Outgoing> {
-        let append = Unanswered { log, frame, origin, deadline, sent_to: None, sendings: 0 };
+        let given_up = false;
+        let append = Unanswered { log, frame, origin, deadline, given_up, sent_to: None, sendings: 0 };
         self.unanswered.insert(ask, append);
         self.offer(ask)
     }
 
-    /// An answer came: settles the append it is for, unless that was answered or given up before.
+    /// It was stored: settles the append, unless that was answered before.
     pub fn answered(&mut self, ask: u64) -> Settled<Option<Unanswered<O>>> {
-        self.settle(ask)
+        match self.forget(ask) {
+            Some(late) => (Some(late), Vec::new()),
+            None => self.settle(ask),
+        }
     }
 
-    /// A refusal came over this link: settles the append it is for, unless another manager has it by now, whose answer is the
-    /// one that counts.
+    /// A refusal came over this link: settles the append it is for, unless that was given up, or another manager has it by now,
+    /// whose answer is the one that counts.
     pub fn refused(&mut self, ask: u64, link: LinkId) -> Settled<Option<Unanswered<O>>> {
+        self.forget(ask);
         match self.unanswered.get(&ask) {
             Some(append) if append.sent_to == Some(link) => self.settle(ask),
             _ => (None, Vec::new()),
@@ -117,10 +141,48 @@ impl<O> Pending<O> {
     }
 
     /// Gives up what has waited too long.
-    pub fn expire(&mut self, now: Instant) -> Settled<Vec<Unanswered<O>>> {
+    pub fn expire(&mut self, now: Instant) -> Settled<Vec<GivenUp<O>>> {
         let late = self.unanswered.iter().filter(|(_, append)| append.deadline <= now);
         let late: Vec<u64> = late.map(|(ask, _)| *ask).collect();
-        (late.into_iter().filter_map(|ask| self.take(ask)).collect(), self.release())
+        (late.into_iter().filter_map(|ask| self.give_up(ask)).collect(), self.release())
+    }
+
+    fn give_up(&mut self, ask: u64) -> Option<GivenUp<O>> {
+        let append = self.take(ask)?;
+        let given_up = GivenUp { origin: append.origin.clone(), stored: append.stored() };
+        if append.sent_to.is_some_and(|link| self.is_linked(link)) {
+            self.late_bytes += append.frame.len();
+            self.late.insert(ask, Unanswered { given_up: true, ..append });
+        }
+        while self.late_bytes > LATE_BYTES {
+            let oldest = *self.late.first_key_value()?.0;
+            self.forget(oldest);
+        }
+        Some(given_up)
+    }
+
+    fn is_linked(&self, link: LinkId) -> bool {
+        self.managers.iter().any(|manager| manager.link == link)
+    }
+
+    /// What was sent to a manager that is linked no longer is answered by nobody.
+    fn forget_unanswerable(&mut self) {
+        let gone = |append: &Unanswered<O>| !append.sent_to.is_some_and(|link| self.is_linked(link));
+        let gone = self.late.iter().filter(|(_, append)| gone(append)).map(|(ask, _)| *ask);
+        for ask in gone.collect::<Vec<_>>() {
+            self.forget(ask);
+        }
+    }
+
+    fn forget(&mut self, ask: u64) -> Option<Unanswered<O>> {
+        let append = self.late.remove(&ask)?;
+        self.late_bytes -= append.frame.len();
+        Some(append)
+    }
+
+    /// How many that were given up may still be answered.
+    pub fn late(&self) -> usize {
+        self.late.len()
     }
 
     fn settle(&mut self, ask: u64) -> Settled<Option<Unanswered<O>>> {
@@ -139,6 +201,7 @@ impl<O> Pending<O> {
     pub fn managers_changed(&mut self, managers: Vec<ManagerLink>) -> Vec<Outgoing> {
         self.lanes = managers.iter().map(|manager| Lane::new(manager.link)).collect();
         self.managers = managers;
+        self.forget_unanswerable();
         let mut moved = Vec::new();
         for (ask, append) in &mut self.unanswered {
             let owner = owner(&self.managers, &append.log);
@@ -277,15 +340,45 @@ mod tests {
     }
 
     #[test]
+    fn what_was_given_up_is_known_for_as_long_as_it_may_be_answered() {
+        let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
+        pending.managers_changed(vec![manager(1, "18000")]);
+        for ask in 1..=3 {
+            submit(&mut pending, ask, "u/amy", now);
+        }
+        assert_eq!(pending.expire(now + Duration::from_secs(1)).0.len(), 3);
+        assert_eq!((pending.len(), pending.late()), (0, 3));
+        assert!(pending.refused(1, LinkId(1)).0.is_none());
+        assert!(pending.answered(1).0.is_none());
+        assert!(pending.answered(2).0.is_some_and(|append| append.given_up));
+        assert!(pending.answered(2).0.is_none());
+        pending.managers_changed(vec![]);
+        assert_eq!((pending.answered(3).0.is_some(), pending.late_bytes), (false, 0));
+    }
+
+    #[test]
+    fn what_is_kept_for_late_answers_is_bounded() {
+        let (now, mut pending) = (Instant::now(), Pending::new(LATE_BYTES * 10));
+        pending.managers_changed(vec![manager(1, "18000")]);
+        for ask in 1..=10 {
+            let frame = Bytes::from(vec![0; LATE_BYTES / 4]);
+            pending.submit(ask, log("u/amy"), frame, ask, now);
+        }
+        assert_eq!(pending.expire(now).0.len(), 10);
+        assert_eq!((pending.late(), pending.late_bytes), (4, LATE_BYTES));
+        assert!(pending.answered(6).0.is_none() && pending.answered(7).0.is_some());
+    }
+
+    #[test]
     fn one_that_was_never_sent_is_surely_not_stored() {
         let (now, mut pending) = (Instant::now(), Pending::new(WINDOW));
         submit(&mut pending, 1, "u/amy", now);
         assert!(pending.expire(now).0.is_empty());
         let given_up = pending.expire(now + Duration::from_secs(1)).0;
-        assert_eq!(given_up[0].stored(), Stored::No);
+        assert_eq!(given_up[0].stored, Stored::No);
         pending.managers_changed(vec![manager(1, "a")]);
         submit(&mut pending, 2, "u/amy", now);
-        assert_eq!(pending.expire(now + Duration::from_secs(1)).0[0].stored(), Stored::Maybe);
+        assert_eq!(pending.expire(now + Duration::from_secs(1)).0[0].stored, Stored::Maybe);
         assert!(pending.is_empty());
     }
 
@@ -321,7 +414,7 @@ mod tests {
         submit(&mut pending, 2, "u/amy", now);
         submit(&mut pending, 3, "u/amy", now + Duration::from_secs(9));
         let given_up = pending.expire(now + Duration::from_secs(1));
-        assert_eq!((given_up.0[0].origin, given_up.0[0].stored()), (2, Stored::No));
+        assert_eq!((given_up.0[0].origin, given_up.0[0].stored), (2, Stored::No));
         assert_eq!(sent(&pending.answered(1).1), [b"3"]);
     }
 

@@ -10,7 +10,7 @@ use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
 use protocol::ids::{DeviceId, UserId};
 use protocol::link::request::Notice;
-use protocol::link::{Appended, Frame, Outcome};
+use protocol::link::{Appended, Confirm, Frame, Outcome};
 use tokio::time::Instant;
 
 use super::channels::Confirmed;
@@ -26,13 +26,15 @@ pub(crate) struct LinkEnd {
     outbox: Arc<Outbox>,
     pulse: Pulse,
     manager: Option<Arc<Manager>>,
+    /// Appends that it refused for the moment.
+    refusals: u64,
 }
 
 impl LinkEnd {
     pub(crate) fn new(server: &Server, greeting: Greeting, outbox: &Arc<Outbox>) -> Self {
         tracing::info!("the {} {} has linked", greeting.role, greeting.uuid);
         let pulse = Pulse::new(server.config.monitor_beat_time, Instant::now());
-        Self { id: LinkId::fresh(), greeting, outbox: Arc::clone(outbox), pulse, manager: None }
+        Self { id: LinkId::fresh(), greeting, outbox: Arc::clone(outbox), pulse, manager: None, refusals: 0 }
     }
 
     /// When [`LinkEnd::beat`] is due.
@@ -66,7 +68,7 @@ impl LinkEnd {
         match frame {
             Frame::Packet(body) => return self.packet(server, body, turn),
             Frame::Send(send) => server.forwarded(&send, turn),
-            Frame::Appended(appended) => self.appended(server, &appended, turn),
+            Frame::Appended(appended) => return self.appended(server, &appended, turn),
             Frame::Page(page) => self.with_manager(|manager| manager.paged(&page)),
             Frame::Answer(ask, json) => self.with_manager(|manager| manager.replied(ask, json)),
             Frame::Confirm(confirm) => {
@@ -85,16 +87,39 @@ impl LinkEnd {
         Ok(())
     }
 
-    fn appended(&self, server: &Arc<Server>, appended: &Appended<'_>, turn: &mut Turn) {
-        let Some(manager) = &self.manager else { return };
-        let drains =
-            matches!(appended.outcome, Outcome::Refused { code, .. } if code == ErrorCode::Draining.number());
-        if !drains {
-            server.appended(self.id, appended, turn);
-        } else if server.managers.leave(manager) {
+    fn appended(
+        &mut self,
+        server: &Arc<Server>,
+        appended: &Appended<'_>,
+        turn: &mut Turn,
+    ) -> Result<(), Close> {
+        let Some(manager) = &self.manager else { return Ok(()) };
+        match refused(appended) {
             // What it refuses stays unanswered, and goes to whoever owns the log next, in order.
-            server.managers_changed(turn);
+            Some(ErrorCode::Draining) => {
+                if server.managers.leave(manager) {
+                    server.managers_changed(turn);
+                }
+                Ok(())
+            }
+            Some(ErrorCode::Busy) => {
+                // First, so that what had to wait for its turn behind it is not refused as well.
+                self.confirm_refusal(turn)?;
+                server.appended(self.id, appended, turn);
+                Ok(())
+            }
+            _ => {
+                server.appended(self.id, appended, turn);
+                Ok(())
+            }
         }
+    }
+
+    /// The manager takes nothing more for that log over this link until it hears that we know of the refusal.
+    fn confirm_refusal(&mut self, turn: &mut Turn) -> Result<(), Close> {
+        self.refusals += 1;
+        let confirm = Frame::Confirm(Confirm { number: self.refusals }).to_bytes();
+        self.outbox.push(confirm, turn).map_err(|error| Close::silently(error.to_string()))
     }
 
     fn with_manager(&self, act: impl FnOnce(&Manager)) {
@@ -154,6 +179,14 @@ impl LinkEnd {
         }
         let confirmed = server.channels.unsubscribe(self.id);
         server.confirmed(confirmed, turn);
+    }
+}
+
+/// The code under which an append was refused, if it was.
+fn refused(appended: &Appended<'_>) -> Option<ErrorCode> {
+    match appended.outcome {
+        Outcome::Refused { code, .. } => ErrorCode::from_number(code),
+        Outcome::Stored(_) => None,
     }
 }
 

@@ -1,12 +1,13 @@
 //! A manager: the real edge, answers and stamps before the model store, whose content survives whoever dies.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
 use manager::answers::{self, IntoStored};
 use manager::edge::{self, Checked};
+use manager::holds::Holds;
 use manager::stamps::Stamps;
 use mesh::link::LinkId;
 use protocol::access::Act;
@@ -45,8 +46,8 @@ pub struct Manager {
     draining: bool,
     alarms: Alarms<()>,
     rewritten: u64,
-    /// Whether it ever refused something as too much: what came after that may have been stored before what was refused.
-    pub was_too_busy: bool,
+    /// What it holds over each link, since it refused something as too much.
+    held: BTreeMap<LinkId, Holds>,
     /// Pairs that were completed without their msg_server: nobody publishes their second halves.
     pub completed: usize,
 }
@@ -66,7 +67,7 @@ impl Manager {
             draining: false,
             alarms,
             rewritten: 0,
-            was_too_busy: false,
+            held: BTreeMap::new(),
             completed: 0,
         }
     }
@@ -84,6 +85,9 @@ impl Manager {
         let Message::Frame(whole) = message else { return };
         match Frame::parse(whole.get(4..).unwrap_or_default()) {
             Ok(Frame::Append(append)) => self.gather(link, &append, net),
+            Ok(Frame::Confirm(confirm)) => {
+                self.held.entry(link).or_default().confirmed(confirm.number);
+            }
             Ok(Frame::Read(read)) => {
                 let page = self.page(&read);
                 self.answers.push_back((link, page));
@@ -102,8 +106,8 @@ impl Manager {
     fn gather(&mut self, link: LinkId, append: &link::Append<'_>, net: &Net) {
         match edge::check(append) {
             _ if self.draining => self.refuse(link, append.ask, ErrorCode::Draining),
-            _ if self.busy => {
-                self.was_too_busy = true;
+            _ if self.busy || self.holds(link, append.log, net) => {
+                self.held.entry(link).or_default().refuse(append.log);
                 self.refuse(link, append.ask, ErrorCode::Busy);
             }
             Ok(checked) if net.has(Planted::NoDedupe) => {
@@ -113,6 +117,11 @@ impl Manager {
             Ok(checked) => self.gathered.push_back((link, append.ask, checked)),
             Err(_) => self.refuse(link, append.ask, ErrorCode::BadRequest),
         }
+    }
+
+    fn holds(&self, link: LinkId, log: &str, net: &Net) -> bool {
+        let holds = self.held.get(&link).is_some_and(|held| held.has(log));
+        holds && !net.has(Planted::RefusalsOvertaken)
     }
 
     fn refuse(&mut self, link: LinkId, ask: u64, code: ErrorCode) {
@@ -142,6 +151,11 @@ impl Manager {
     }
 
     /// Whether it refuses everything as too much.
+    pub fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// It begins to refuse everything as too much, or ends that.
     pub fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
     }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use mesh::link::LinkId;
-use msg_server::append::pending::{Outgoing, Settled, Unanswered};
+use msg_server::append::pending::{GivenUp, Outgoing, Settled, Unanswered};
 use protocol::code::ErrorCode;
 use protocol::content::{Content, Entry};
 use protocol::event::Stored as Certain;
 use protocol::ids::{LogName, Time, Version};
-use protocol::link::{Append, Appended, Frame, Outcome, Send, Stored};
+use protocol::link::{Append, Appended, Confirm, Frame, Outcome, Send, Stored};
 
 use super::{Alarm, MsgServer};
 use crate::message::{Event, Target};
@@ -23,7 +23,7 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) const APPEND_WINDOW: usize = 256;
 
 /// Whom an append's answer is for.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Origin {
     session: LinkId,
     seq: u64,
@@ -79,7 +79,6 @@ impl MsgServer {
         if !self.links.get(&link).is_some_and(super::links::Link::is_manager) {
             return;
         }
-        let believed = net.has(Planted::RefusalsBelieved);
         match appended.outcome {
             Outcome::Stored(stored) => {
                 let settled = self.pending.answered(appended.ask);
@@ -90,18 +89,24 @@ impl MsgServer {
             Outcome::Refused { code, .. } if code == ErrorCode::Draining.number() => {
                 self.manager_leaves(link, net)
             }
-            Outcome::Refused { stored, .. } if believed => {
-                let settled = self.pending.answered(appended.ask);
-                if let Some(append) = self.released(settled, net) {
-                    self.give_up(&append, stored, net);
-                }
+            Outcome::Refused { code, .. } if code == ErrorCode::Busy.number() => {
+                self.confirm_refusal(link, net);
+                self.refused(link, appended, net);
             }
-            Outcome::Refused { stored, .. } => {
-                let settled = self.pending.refused(appended.ask, link);
-                if let Some(append) = self.released(settled, net) {
-                    self.give_up(&append, append.certainty(stored), net);
-                }
-            }
+            Outcome::Refused { .. } => self.refused(link, appended, net),
+        }
+    }
+
+    fn refused(&mut self, link: LinkId, appended: &Appended<'_>, net: &mut Net) {
+        let Outcome::Refused { stored, .. } = appended.outcome else { return };
+        let believed = net.has(Planted::RefusalsBelieved);
+        let settled = match believed {
+            true => self.pending.answered(appended.ask),
+            false => self.pending.refused(appended.ask, link),
+        };
+        if let Some(append) = self.released(settled, net) {
+            let stored = if believed { stored } else { append.certainty(stored) };
+            self.give_up(&append.origin, stored, net);
         }
     }
 
@@ -111,16 +116,31 @@ impl MsgServer {
         settled
     }
 
+    fn confirm_refusal(&mut self, link: LinkId, net: &mut Net) {
+        if let Some(refused) = self.links.get_mut(&link) {
+            refused.refusals += 1;
+            let confirm = Confirm { number: refused.refusals };
+            net.frame(self.node, link, Frame::Confirm(confirm).to_bytes());
+        }
+    }
+
     fn stored(&mut self, append: Unanswered<Origin>, stored: Stored, net: &mut Net) {
         let was_sent_again = append.certainty(Certain::No) == Certain::Maybe;
-        let Unanswered { log, origin, .. } = append;
+        let Unanswered { log, origin, given_up, .. } = append;
         let Origin { session, seq, peer, content } = origin;
         let version = Version(stored.version);
-        self.tell(session, Event::Acked { seq, log: log.clone(), version }, net);
+        if given_up && net.has(Planted::LateAnswersIgnored) {
+            return;
+        }
+        if !given_up {
+            self.tell(session, Event::Acked { seq, log: log.clone(), version }, net);
+        }
         if was_sent_again && net.has(Planted::DuplicatesUnpublished) {
             return;
         }
-        self.spread(&log, stored.version, stored.time, &content, Some(session), net);
+        // Whoever was told that it may not be stored is pushed it like everybody else.
+        let origin = Some(session).filter(|_| !given_up);
+        self.spread(&log, stored.version, stored.time, &content, origin, net);
         if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
             self.spread(&peer, stored.peer_version, stored.time, &content, None, net);
         }
@@ -142,15 +162,18 @@ impl MsgServer {
     }
 
     pub(super) fn give_up_late_appends(&mut self, net: &mut Net) {
+        let awaited = self.pending.late();
         let settled = self.pending.expire(net.instant());
-        for append in self.released(settled, net) {
-            let stored = append.stored();
-            self.give_up(&append, stored, net);
+        let given_up = self.released(settled, net);
+        let maybe = given_up.iter().filter(|given_up| given_up.stored == Certain::Maybe).count();
+        self.orphans += (awaited + maybe - self.pending.late()) as u64;
+        for GivenUp { origin, stored } in given_up {
+            self.tell(origin.session, Event::Refused { seq: origin.seq, stored }, net);
         }
     }
 
-    fn give_up(&mut self, append: &Unanswered<Origin>, stored: Certain, net: &mut Net) {
+    fn give_up(&mut self, origin: &Origin, stored: Certain, net: &mut Net) {
         self.orphans += u64::from(stored == Certain::Maybe);
-        self.tell(append.origin.session, Event::Refused { seq: append.origin.seq, stored }, net);
+        self.tell(origin.session, Event::Refused { seq: origin.seq, stored }, net);
     }
 }

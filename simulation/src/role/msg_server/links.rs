@@ -18,11 +18,13 @@ use crate::planted::Planted;
 pub struct Link {
     uuid: String,
     channels: Channels,
+    /// Appends that it refused for the moment.
+    pub(super) refusals: u64,
 }
 
 impl Link {
     pub(super) fn new(uuid: String) -> Self {
-        Self { uuid, channels: Channels::default() }
+        Self { uuid, channels: Channels::default(), refusals: 0 }
     }
 
     pub(super) fn is_manager(&self) -> bool {
@@ -66,7 +68,9 @@ impl MsgServer {
     }
 
     fn managers_changed(&mut self, net: &mut Net) {
+        let awaited = self.pending.late();
         let mut outgoing = self.pending.managers_changed(self.managers.clone());
+        self.orphans += (awaited - self.pending.late()) as u64;
         match net.planted {
             Planted::ResentBackwards => outgoing.reverse(),
             Planted::NeverResent => outgoing.clear(),
