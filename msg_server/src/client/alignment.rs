@@ -43,7 +43,15 @@ mod tests {
 
     fn state(log: LogName) -> LogState {
         let zero = Version::ZERO;
-        LogState { log, first: Version(1), head: zero, cursor: zero, read: zero, volatile: false }
+        LogState {
+            log,
+            first: Version(1),
+            head: zero,
+            cursor: zero,
+            read: zero,
+            volatile: false,
+            since: zero,
+        }
     }
 
     fn topic(name: &str) -> LogState {

@@ -264,7 +264,7 @@ impl Server {
         let log = LogName::topic(topic);
         let readers = self.followed.get(log.as_str()).map(|followed| followed.readers());
         for session in readers.unwrap_or_default() {
-            self.forget(&session, &log, turn);
+            self.forget(&session, &[&log], turn);
         }
     }
 
