@@ -4,15 +4,16 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use mesh::config::LinkConfig;
+use mesh::config::ManagerConfig;
 use mesh::outbox::{NotQueued, Outbox, Turn};
 use mesh::process::Shutdown;
 use mesh::report::Identity;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use storage::Store;
 
 use crate::budget::Budget;
 use crate::stamps::Stamps;
+use crate::topic_quota::TopicQuota;
 use crate::vitals::Vitals;
 
 /// The largest page, in bytes of content.
@@ -30,6 +31,7 @@ struct Shared {
     vitals: Arc<Vitals>,
     identity: Identity,
     stamps: Mutex<Stamps>,
+    topic_quota: Mutex<TopicQuota>,
     queue_bytes: usize,
     shutdown: Shutdown,
 }
@@ -40,11 +42,12 @@ impl Desk {
         store: Arc<dyn Store>,
         vitals: Arc<Vitals>,
         identity: Identity,
-        links: &LinkConfig,
+        config: &ManagerConfig,
         shutdown: Shutdown,
     ) -> Self {
-        let (stamps, queue_bytes) = (Mutex::default(), links.link_queue_bytes);
-        Self(Arc::new(Shared { store, vitals, identity, stamps, queue_bytes, shutdown }))
+        let (stamps, queue_bytes) = (Mutex::default(), config.links.link_queue_bytes);
+        let topic_quota = Mutex::new(TopicQuota::new(config.max_topics_per_user));
+        Self(Arc::new(Shared { store, vitals, identity, stamps, topic_quota, queue_bytes, shutdown }))
     }
 
     /// Where everything is kept.
@@ -71,6 +74,11 @@ impl Desk {
     pub fn stamp(&self) -> u64 {
         let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         self.0.stamps.lock().next(since.as_micros().try_into().unwrap_or(u64::MAX))
+    }
+
+    /// How many topics each user may be a member of; locked, so never held over a question.
+    pub fn topic_quota(&self) -> MutexGuard<'_, TopicQuota> {
+        self.0.topic_quota.lock()
     }
 
     /// Bytes that one page may have.

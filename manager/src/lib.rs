@@ -27,6 +27,8 @@ mod requests;
 mod retention;
 mod server_link;
 pub mod stamps;
+mod topic_limit;
+mod topic_quota;
 mod topics;
 mod vitals;
 
@@ -138,7 +140,7 @@ async fn work(
     let dial = dial.with_store(store.id().to_string());
     vitals.opened(Arc::clone(&store), Arc::clone(dial.refusals()));
     let identity = dial.identity(address);
-    let desk = Desk::new(store, Arc::clone(vitals), identity, &config.links, shutdown.clone());
+    let desk = Desk::new(store, Arc::clone(vitals), identity, config, shutdown.clone());
     shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
     tokio::select! {
         () = shutdown.draining() => Ok(()),

@@ -9,7 +9,7 @@ use crate::answers::Refusal;
 use crate::desk::Desk;
 use crate::reads::may_read;
 use crate::receipts::{self, Receipts};
-use crate::topics;
+use crate::{topic_limit, topics};
 
 /// Logs that one question about bounds may name, users that one about members may, and entries that are read at once.
 const MOST: usize = 1_000;
@@ -46,18 +46,28 @@ async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
         Request::Bounds { logs } if logs.len() > MOST => return Err(ErrorCode::LimitReached.into()),
         Request::Bounds { logs } => Reply::Bounds { bounds: store.bounds(logs).await? },
         Request::CreateTopic { topic, user, volatile, join, history, otherwise } => {
-            let new = NewTopic { name: topic, creator: user, volatile, join, history, otherwise };
-            topics::create(new, store).await?
+            topic_limit::admit(&user, &topic, desk).await?;
+            let new = NewTopic { name: topic, creator: user.clone(), volatile, join, history, otherwise };
+            let reply = topics::create(new, store).await?;
+            topic_limit::note(&user, &reply, desk).await?;
+            reply
         }
         Request::JoinTopic { topic, user, device } => {
-            topics::joined(store.join_topic(topic, user, device).await?)
+            topic_limit::admit(&user, &topic, desk).await?;
+            let reply = topics::joined(store.join_topic(topic, user.clone(), device).await?);
+            topic_limit::note(&user, &reply, desk).await?;
+            reply
         }
         Request::LeaveTopic { topic, user } => topics::leave(topic, user, desk).await?,
         Request::InviteTopic { topic, user, by } => {
             Reply::Invited { news: store.invite(topic, user, by).await? }
         }
         Request::RemoveFromTopic { topic, user, by } => topics::remove(topic, user, by, desk).await?,
-        Request::DissolveTopic { topic, by } => topics::dissolve(topic, by, desk).await?,
+        Request::DissolveTopic { topic, by } => {
+            let reply = topics::dissolve(topic, by, desk).await?;
+            desk.topic_quota().topic_dissolved();
+            reply
+        }
         Request::Topics { user } => {
             let TopicsOf { topics, invites } = store.topics_of(user).await?;
             Reply::Topics { topics, invites }

@@ -377,3 +377,28 @@ async fn one_store_serves_one_manager_and_the_second_is_told_who_has_it() {
     assert!(error.contains("is in use by"), "{error}");
     manager.drained().await;
 }
+
+#[tokio::test]
+async fn whoever_is_a_member_of_as_many_topics_as_may_be_joins_no_more_until_one_is_left() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), Links::start(Secrecy::default()).await);
+    let keys = json!({"MaxTopicsPerUser": 3});
+    let manager = Manager::start(config(&[&links], folder.path(), keys)).await;
+    let mut server = Server::linked(&links).await;
+    server.log_in(&["amy", "bob"]).await;
+    let made = |who, name| create(name, who, false);
+    let join = |name| Request::JoinTopic { topic: topic(name), user: user("amy"), device: None };
+    for request in [made("bob", "b1"), made("bob", "b2"), made("amy", "a1"), made("amy", "a2"), join("b1")] {
+        assert!(matches!(server.ask(&request).await, Reply::Joined { .. }));
+    }
+    for one_more in [made("amy", "a3"), join("b2")] {
+        assert_eq!(code(server.ask(&one_more).await), ErrorCode::LimitReached);
+    }
+    for had in [made("amy", "a1"), join("b1")] {
+        assert!(matches!(server.ask(&had).await, Reply::Joined { already: true, .. }));
+    }
+    let leave = Request::LeaveTopic { topic: topic("a2"), user: user("amy") };
+    assert!(matches!(server.ask(&leave).await, Reply::Left));
+    assert!(matches!(server.ask(&join("b2")).await, Reply::Joined { already: false, .. }));
+    assert_eq!(code(server.ask(&made("amy", "a3")).await), ErrorCode::LimitReached);
+    manager.drained().await;
+}

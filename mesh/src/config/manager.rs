@@ -31,6 +31,8 @@ pub struct ManagerConfig {
     /// How long an entry that retention emptied is still known as sent already; `None`: for ever.
     #[serde(rename = "DedupeDays", deserialize_with = "units::days_or_never")]
     pub dedupe: Option<Duration>,
+    /// The most topics that one user may be a member of.
+    pub max_topics_per_user: u64,
 }
 
 /// Where the logs are kept.

@@ -328,6 +328,13 @@ pub static TABLE: &[Key] = &[
         MANAGER,
         "For how many days a message whose body retention took is still known as sent already; 0 is for ever.",
     ),
+    key(
+        "MaxTopicsPerUser",
+        whole("topics", 1, 1_000_000),
+        "10000",
+        MANAGER,
+        "The most topics that one user may be a member of; what is asked at once may be a few more.",
+    ),
     // monitor.
     key(
         "WebListen",
