@@ -11,7 +11,7 @@ use crate::host::dialled_here;
 use crate::lock::holder;
 use crate::probe::{self, Health};
 use crate::run_file::{RunFile, Running};
-use crate::screen::{Row, Screen, Tone};
+use crate::screen::{Row, Screen, Tone, with_restarts};
 
 /// Shows the mesh of a folder.
 ///
@@ -70,13 +70,11 @@ fn row(process: &Running, health: &Health) -> Row {
         (_, Health::Unready(why)) => (format!("not ready: {why}"), Tone::Bad),
         (_, Health::Silent) => ("does not answer".to_owned(), Tone::Bad),
     };
-    let restarts =
-        if process.restarts > 0 { format!(" (restarts: {})", process.restarts) } else { String::new() };
     Row {
         name: process.name.clone(),
         address: process.address.clone(),
         pid: process.pid,
-        health: words + &restarts,
+        health: with_restarts(words, process.restarts),
         tone,
         log: shown(&process.log_file),
     }

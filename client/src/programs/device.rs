@@ -66,10 +66,13 @@ fn machine() -> u16 {
 /// A folder that only this user can write to, and that the next start of the machine empties.
 fn own_folder() -> Option<PathBuf> {
     let user = rustix::process::getuid().as_raw();
-    let folder = match std::env::var_os("XDG_RUNTIME_DIR") {
-        Some(run) if !run.is_empty() => PathBuf::from(run).join("shoal"),
-        _ => std::env::temp_dir().join(format!("shoal-{user}")),
-    };
+    let run = std::env::var_os("XDG_RUNTIME_DIR").filter(|folder| !folder.is_empty());
+    let run = run.and_then(|folder| own(Path::new(&folder).join("shoal"), user));
+    run.or_else(|| own(std::env::temp_dir().join(format!("shoal-{user}")), user))
+}
+
+/// `folder`, made where it is not there; `None` where it is not this user's alone.
+fn own(folder: PathBuf, user: u32) -> Option<PathBuf> {
     match DirBuilder::new().mode(0o700).create(&folder) {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return None,
         _ => {}

@@ -4,7 +4,7 @@ mod table;
 
 use std::io::{self, IsTerminal, Write};
 
-pub use table::{Row, Tone, lines, marked};
+pub use table::{Row, Tone, lines, marked, with_restarts};
 
 /// The width of a table that does not go to a terminal, in characters.
 const UNBOUNDED: usize = usize::MAX;

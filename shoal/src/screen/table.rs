@@ -53,6 +53,15 @@ pub fn lines(rows: &[Row], width: usize, colour: bool) -> Vec<String> {
     std::iter::once(head).chain(body).collect()
 }
 
+/// `health`, and how often the process was started again.
+pub fn with_restarts(health: String, times: u32) -> String {
+    match times {
+        0 => health,
+        1 => health + " (restarted once)",
+        times => format!("{health} (restarted {times} times)"),
+    }
+}
+
 /// `text` in the colour, or bold, that the ANSI code `code` stands for.
 pub fn marked(text: &str, code: &str) -> String {
     format!("\x1b[{code}m{text}\x1b[0m")
@@ -142,6 +151,12 @@ mod tests {
                 "msg_server.1  127.0.0.1:17000  -    again in 2 s  data/log/msg_server.1.log",
             ]
         );
+    }
+
+    #[test]
+    fn restarts_are_told_where_there_were_any() {
+        let told = [0, 1, 2].map(|times| with_restarts("ready".into(), times));
+        assert_eq!(told, ["ready", "ready (restarted once)", "ready (restarted 2 times)"]);
     }
 
     #[test]

@@ -9,21 +9,16 @@ use super::next_steps::page;
 use crate::data_folder::shown;
 use crate::keeper::{Notice, Outcome, Process, State};
 use crate::plan::Member;
-use crate::screen::{Row, Tone};
+use crate::screen::{Row, Tone, with_restarts};
 
 /// The row of a process in the table.
 pub fn row(member: &Member, process: &Process) -> Row {
     let (health, tone) = health(&process.state);
-    let restarts = match process.restarts {
-        0 => String::new(),
-        1 => " (restarted once)".to_owned(),
-        times => format!(" (restarted {times} times)"),
-    };
     Row {
         name: member.name.clone(),
         address: member.address.to_string(),
         pid: process.pid,
-        health: health + &restarts,
+        health: with_restarts(health, process.restarts),
         tone,
         log: shown(&member.log_file),
     }
