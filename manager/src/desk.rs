@@ -1,7 +1,7 @@
 //! What all links of a manager share.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
 use mesh::config::ManagerConfig;
@@ -30,6 +30,7 @@ struct Shared {
     store: Arc<dyn Store>,
     vitals: Arc<Vitals>,
     identity: Identity,
+    clock: Clock,
     stamps: Mutex<Stamps>,
     topic_quota: Mutex<TopicQuota>,
     queue_bytes: usize,
@@ -47,7 +48,16 @@ impl Desk {
     ) -> Self {
         let (stamps, queue_bytes) = (Mutex::default(), config.links.link_queue_bytes);
         let topic_quota = Mutex::new(TopicQuota::new(config.max_topics_per_user));
-        Self(Arc::new(Shared { store, vitals, identity, stamps, topic_quota, queue_bytes, shutdown }))
+        Self(Arc::new(Shared {
+            store,
+            vitals,
+            identity,
+            clock: Clock::begin(),
+            stamps,
+            topic_quota,
+            queue_bytes,
+            shutdown,
+        }))
     }
 
     /// Where everything is kept.
@@ -72,8 +82,14 @@ impl Desk {
 
     /// The number of a login that happens now.
     pub fn stamp(&self) -> u64 {
-        let since = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        self.0.stamps.lock().next(since.as_micros().try_into().unwrap_or(u64::MAX))
+        let now = self.0.clock.now();
+        self.0.stamps.lock().next(now)
+    }
+
+    /// A msg_server says that the managers' clock shows this at least, in microseconds since 1970.
+    pub fn clock_shows(&self, shows: u64) {
+        let now = self.0.clock.now();
+        self.0.stamps.lock().seen(shows, now);
     }
 
     /// How many topics each user may be a member of; locked, so never held over a question.
@@ -99,6 +115,24 @@ impl Desk {
     /// Spawns a task that the end of the process waits for.
     pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.0.shutdown.spawn(task);
+    }
+}
+
+/// A clock that nobody sets while the process runs: the time of its start, and what passed since.
+struct Clock {
+    begun: u64,
+    since: Instant,
+}
+
+impl Clock {
+    fn begin() -> Self {
+        let begun = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default().as_micros() as u64;
+        Self { begun, since: Instant::now() }
+    }
+
+    /// Microseconds since 1970.
+    fn now(&self) -> u64 {
+        self.begun + self.since.elapsed().as_micros() as u64
     }
 }
 

@@ -8,7 +8,7 @@ use mesh::connection::Close;
 use mesh::link::{LinkHandler, LinkId};
 use mesh::outbox::{Outbox, Turn};
 use protocol::code::ErrorCode;
-use protocol::link::request::{Reply, Request};
+use protocol::link::request::{Notice, Reply, Request};
 use protocol::link::{Frame, Page, Read};
 use tokio::sync::Semaphore;
 
@@ -95,6 +95,14 @@ impl ServerLink {
         }
     }
 
+    fn noticed(&self, json: &[u8]) {
+        match serde_json::from_slice(json) {
+            Ok(Notice::Clock { shows }) => self.desk.clock_shows(shows),
+            Ok(_) => {}
+            Err(error) => tracing::debug!(%error, "news of a later version"),
+        }
+    }
+
     /// Runs a question up to where it waits for the store, so that questions take their places in the order in which
     /// they came; what follows is a task of its own.
     fn begin(&self, answering: impl Future<Output = ()> + Send + 'static) {
@@ -141,6 +149,7 @@ impl LinkHandler for ServerLink {
             Frame::Confirm(confirm) => standing.appends.confirmed(confirm.number),
             Frame::Read(read) => self.read(&read, &standing, turn),
             Frame::Ask(ask, json) => self.ask(ask, json, &mut standing, turn),
+            Frame::Notice(json) => self.noticed(json),
             _ => {}
         }
         self.standing = Some(standing);

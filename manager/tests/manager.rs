@@ -14,7 +14,7 @@ use protocol::code::ErrorCode;
 use protocol::content::Content;
 use protocol::event::Stored as Certain;
 use protocol::ids::{MessageId, Version};
-use protocol::link::request::{Receipt, Reply, Request};
+use protocol::link::request::{Notice, Receipt, Reply, Request};
 use protocol::link::{Append, Appended, Frame, Outcome, Read};
 use serde_json::json;
 
@@ -236,6 +236,22 @@ async fn a_login_is_numbered_and_told_the_state_of_every_log() {
     let bounds = Request::Bounds { logs: vec![log("u/amy"), log("u/nobody")] };
     let Reply::Bounds { bounds } = server.ask(&bounds).await else { panic!("no bounds") };
     assert_eq!(bounds.iter().map(|bounds| bounds.head.0).collect::<Vec<_>>(), [2, 0]);
+    manager.drained().await;
+}
+
+#[tokio::test]
+async fn logins_go_on_from_what_the_managers_clock_showed_though_the_own_is_behind() {
+    let Pair { folder: _folder, manager, mut server, .. } = Pair::start().await;
+    let login = Request::Login { user: user("amy"), device: None };
+    let shows = 1 << 51;
+    let news = serde_json::to_vec(&Notice::Clock { shows }).unwrap();
+    server.link.send(Frame::Notice(&news)).await;
+    let mut last = shows - 1;
+    for _ in 0..3 {
+        let Reply::LoggedIn { stamp, .. } = server.ask(&login).await else { panic!("no login") };
+        assert!((last + 1..shows + 60_000_000).contains(&stamp), "{stamp} after {last}");
+        last = stamp;
+    }
     manager.drained().await;
 }
 

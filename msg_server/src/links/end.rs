@@ -164,7 +164,7 @@ impl LinkEnd {
             let last = Packet::new(name::DISCONNECT, [&why, &number, ""]).to_bytes();
             return Err(Close::saying(why, last));
         }
-        self.manager = Some(server.managers.enter(self.id, &self.greeting.uuid, &self.outbox));
+        self.manager = Some(server.managers.enter(self.id, &self.greeting.uuid, &self.outbox, turn));
         server.managers_changed(turn);
         Ok(())
     }
@@ -229,7 +229,9 @@ impl Server {
             }
             Ok(Notice::Invited { user, topic, by }) => self.tell_invited(&user, &topic, &by, turn),
             Ok(Notice::Online { ask, users }) => self.questions.answered(ask, users),
-            Ok(Notice::SessionBegan { device: None, .. } | Notice::WhoIsOnline { .. }) => {}
+            Ok(
+                Notice::SessionBegan { device: None, .. } | Notice::Clock { .. } | Notice::WhoIsOnline { .. },
+            ) => {}
             Err(error) => tracing::debug!(%error, "news of a later version"),
         }
     }

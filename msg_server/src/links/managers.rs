@@ -1,5 +1,8 @@
 //! What managers are asked, and how their answers find who asked.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,12 +16,13 @@ use parking_lot::Mutex;
 use protocol::code::ErrorCode;
 use protocol::content::Entry;
 use protocol::ids::{LogName, Time, Version};
-use protocol::link::request::{Reply, Request};
+use protocol::link::request::{Notice, Reply, Request};
 use protocol::link::{Frame, Page, Read};
 use protocol::ownership;
 use tokio::sync::{oneshot, watch};
 use tokio::time::Instant;
 
+use super::owners_clock::OwnersClock;
 use crate::append::pending::{ManagerLink, Outgoing};
 
 /// A question may take this long before its link is given up on.
@@ -29,11 +33,17 @@ pub(crate) struct Managers {
     linked: ArcSwap<Vec<Arc<Manager>>>,
     changed: watch::Sender<usize>,
     store: Mutex<Option<String>>,
+    clock: Mutex<OwnersClock>,
 }
 
 impl Default for Managers {
     fn default() -> Self {
-        Self { linked: ArcSwap::default(), changed: watch::Sender::new(0), store: Mutex::default() }
+        Self {
+            linked: ArcSwap::default(),
+            changed: watch::Sender::new(0),
+            store: Mutex::default(),
+            clock: Mutex::default(),
+        }
     }
 }
 
@@ -125,13 +135,13 @@ impl Manager {
             }
             waiting.asks.insert(ask, sender);
         }
+        let _asked = Asked { manager: self, ask };
         let mut turn = Turn::default();
         if self.outbox.push(frame(ask), &mut turn).is_err() {
             self.outbox.cut(None);
         }
         turn.flush_now();
         let answer = tokio::time::timeout(ANSWER_WITHIN, receiver).await;
-        self.waiting.lock().asks.remove(&ask);
         let answer = answer.map_err(|_| AskError::TimedOut)?.map_err(|_| AskError::LinkEnded)?;
         if answer.refused() == ErrorCode::Draining.number() { Err(AskError::LinkEnded) } else { Ok(answer) }
     }
@@ -141,6 +151,18 @@ impl Manager {
             // Whoever asked may have gone.
             let _ = sender.send(answer);
         }
+    }
+}
+
+/// A question that somebody waits for: no longer, once this is dropped.
+struct Asked<'a> {
+    manager: &'a Manager,
+    ask: u64,
+}
+
+impl Drop for Asked<'_> {
+    fn drop(&mut self) {
+        self.manager.waiting.lock().asks.remove(&self.ask);
     }
 }
 
@@ -163,8 +185,20 @@ impl Managers {
         }
     }
 
-    /// A manager is linked.
-    pub(crate) fn enter(&self, id: LinkId, uuid: &str, outbox: &Arc<Outbox>) -> Arc<Manager> {
+    /// A manager is linked. Before it is asked anything, it hears what the managers' clock shows, lest its own go back.
+    pub(crate) fn enter(
+        &self,
+        id: LinkId,
+        uuid: &str,
+        outbox: &Arc<Outbox>,
+        turn: &mut Turn,
+    ) -> Arc<Manager> {
+        let shows = self.clock.lock().reads(Instant::now());
+        if let Some(shows) = shows {
+            let json = serde_json::to_vec(&Notice::Clock { shows }).unwrap_or_default();
+            // A link that takes nothing is ending.
+            let _ = outbox.push(Frame::Notice(&json).to_bytes(), turn);
+        }
         let manager = Arc::new(Manager {
             link: ManagerLink { link: id, uuid: uuid.to_owned() },
             outbox: Arc::clone(outbox),
@@ -238,10 +272,12 @@ impl Managers {
     pub(crate) async fn ask(&self, log: &LogName, request: &Request) -> Result<Reply, AskError> {
         let manager = self.owner(log).ok_or(AskError::NoManager)?;
         let json = serde_json::to_vec(request).unwrap_or_default();
-        match manager.exchange(|ask| Frame::Ask(ask, &json).to_bytes()).await? {
-            Answer::Reply(reply) => Ok(reply),
-            Answer::Page(_) => Err(AskError::LinkEnded),
+        let answer = manager.exchange(|ask| Frame::Ask(ask, &json).to_bytes()).await?;
+        let Answer::Reply(reply) = answer else { return Err(AskError::LinkEnded) };
+        if let Reply::LoggedIn { stamp, .. } = &reply {
+            self.clock.lock().showed(*stamp, Instant::now());
         }
+        Ok(reply)
     }
 
     /// Asks the owner of `log` until it answers or `within` has passed.

@@ -5,5 +5,6 @@ pub(crate) mod end;
 pub(crate) mod managers;
 pub(crate) mod online;
 mod operators;
+pub(crate) mod owners_clock;
 pub(crate) mod refused_by;
 pub mod roster;

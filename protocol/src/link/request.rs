@@ -360,6 +360,12 @@ pub enum Notice {
         /// Received or read.
         mark: Mark,
     },
+    /// msg_server to a manager that links, before any question: the managers' clock, by which the later of two logins is told,
+    /// goes on from here, though the manager's own be behind.
+    Clock {
+        /// What it shows at least, in microseconds since 1970.
+        shows: u64,
+    },
     /// msg_server to router: which of these are online anywhere?
     WhoIsOnline {
         /// The question's number on the msg_server.
@@ -400,6 +406,7 @@ impl Notice {
             Self::PeerChanged { .. }
             | Self::MembershipEnded { .. }
             | Self::TopicDissolved { .. }
+            | Self::Clock { .. }
             | Self::WhoIsOnline { .. }
             | Self::Online { .. } => Audience::Nobody,
         }
