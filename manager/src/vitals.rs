@@ -159,6 +159,9 @@ impl Health for Vitals {
             ("RequestsTotal", total(&self.requests)),
             ("RefusedTotal", total(&self.refused)),
         ];
-        figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+        let space = self.open.get().and_then(|open| open.store.space());
+        let space = space.map(|space| [("LogBytes", Some(space.bytes)), ("LogDeadBytes", space.dead)]);
+        let space = space.into_iter().flatten().filter_map(|(name, bytes)| Some((name, json!(bytes?))));
+        figures.into_iter().chain(space).map(|(name, value)| (name.to_owned(), value)).collect()
     }
 }

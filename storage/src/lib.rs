@@ -32,7 +32,7 @@ use protocol::link::request::LogBounds;
 pub use topic::{MOST_INVITES, Membership, NewTopic, Relation, Rules, Topic, TopicError, TopicsOf};
 pub use types::{
     Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, OpenPair, Page, PairAppended, ReadRange,
-    Restored, StoreError,
+    Restored, Space, StoreError,
 };
 
 /// What an answer will be: the call has taken its place in the order when the future is returned, whether or
@@ -160,4 +160,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Whether the store can write at the moment; the error says what is wrong and what to do.
     fn health(&self) -> Result<(), StoreError>;
+
+    /// What the store takes on disk, as it was a moment ago; `None` where it cannot tell.
+    fn space(&self) -> Option<Space> {
+        None
+    }
 }

@@ -136,6 +136,15 @@ pub struct LoggedIn {
     pub new: bool,
 }
 
+/// What a store takes on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Space {
+    /// Bytes that its log takes.
+    pub bytes: u64,
+    /// About how many of them nothing needs any more; `None` as long as that was not looked at.
+    pub dead: Option<u64>,
+}
+
 /// A cursor to be moved, or where it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct CursorMove {

@@ -16,9 +16,11 @@
 //! | `commit` | the one thread that writes |
 //! | `index` | the state: memory over fjall, written behind |
 //! | `read` | the threads that read |
+//! | `compact` | the thread that gives space back |
 
 mod commit;
 pub mod commit_log;
+mod compact;
 mod decide;
 mod error;
 pub mod files;

@@ -8,6 +8,7 @@ use std::{fs, io, panic};
 use protocol::ids::StoreId;
 
 use super::commit_log::{self, CommitLog, LogError, LogReader, Mark, Verify};
+use super::compact::{self, Trouble};
 use super::error::OpenError;
 use super::files::{Lock, LockGuard};
 use super::index::{Checkpoint, FjallIndex, Index, State};
@@ -15,6 +16,7 @@ use super::options::Options;
 use super::state::change::RecordError;
 use super::state::keys::CHECKPOINT;
 use super::state::pending::{ApplyError, Pending};
+use crate::StoreError;
 
 /// So often a long replay says how far it is.
 const PROGRESS: Duration = Duration::from_secs(5);
@@ -49,15 +51,17 @@ pub(crate) fn open(path: &Path, options: &Options, place: &IndexPlace) -> Result
         }
     };
     let (log, reader, id) = match open_log(path, options, through.as_ref()) {
-        Err(LogError::WrongStore { .. }) if through.is_some() => {
+        Err(error @ (LogError::WrongStore { .. } | LogError::Compacted { .. })) if through.is_some() => {
             (index, through) = (None, None);
-            discard(place, "it is of another store")?;
+            discard(place, &error.to_string())?;
             open_log(path, options, None)
         }
         opened => opened,
     }
     .map_err(|error| log_error(path, error))?;
-    if let Some(why) = through.as_ref().and_then(|through| misfit(through, &reader)) {
+    let why =
+        through.as_ref().zip(index.as_ref()).and_then(|(through, index)| misfit(through, &**index, &reader));
+    if let Some(why) = why {
         (index, through) = (None, None);
         discard(place, &why)?;
     }
@@ -67,8 +71,9 @@ pub(crate) fn open(path: &Path, options: &Options, place: &IndexPlace) -> Result
             open_index(place, options).map_err(|error| OpenError::Index { path: folder(place), error })?
         }
     };
-    let state = State::new(index, options.index_flush_bytes);
+    let state = State::new(index, through, options.index_flush_bytes);
     replay(path, &state, &reader, id, through.map_or(Mark::START, |through| through.next))?;
+    compact::settle(&state, &reader, through.is_none()).map_err(|trouble| trouble_error(path, trouble))?;
     Ok(Opened { id, log, reader, state, lock })
 }
 
@@ -132,8 +137,24 @@ fn log_error(path: &Path, error: LogError) -> OpenError {
     }
 }
 
-/// Why the index is of another log, if the log has another record at the place that the index has seen last.
-fn misfit(through: &Checkpoint, log: &LogReader) -> Option<String> {
+/// Why what was compacted cannot be settled, where the store was opened otherwise.
+fn trouble_error(path: &Path, trouble: Trouble) -> OpenError {
+    match trouble {
+        Trouble::Log(error) => log_error(path, error),
+        Trouble::Store(error) => OpenError::State(error),
+        other => OpenError::State(StoreError::Unreadable(other.to_string())),
+    }
+}
+
+/// Why the index is of another log, if the log has another record at the place that the index has seen last, or lacks a
+/// compacted segment that it has seen.
+fn misfit(through: &Checkpoint, index: &dyn Index, log: &LogReader) -> Option<String> {
+    let there = log.compacted();
+    match compact::known(index) {
+        Ok(known) if known.iter().all(|number| there.contains(number)) => {}
+        Ok(_) => return Some("it has seen a compacted segment that is not there".to_owned()),
+        Err(error) => return Some(error.to_string()),
+    }
     match log.record(through.last) {
         Ok(last) if last.next == through.next && through.ends_with(&last.payload) => None,
         Ok(_) => Some("it has seen another record in the log".to_owned()),
@@ -193,7 +214,8 @@ fn replay(path: &Path, state: &State, log: &LogReader, id: StoreId, from: Mark) 
                 what: error.to_string(),
             },
         })?;
-        state.replay(puts, Checkpoint::after(id, &record.payload, record.position, record.next))?;
+        let through = Checkpoint::after(id, &record.payload, record.position, record.next);
+        state.replay(puts, Some(through))?;
         records += 1;
         if told.elapsed() >= PROGRESS {
             told = Instant::now();

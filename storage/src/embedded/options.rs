@@ -31,6 +31,11 @@ pub struct Options {
     pub index_flush_bytes: usize,
     /// Threads that read; 4 unless set.
     pub readers: usize,
+    /// How often is looked for files of the commit log that are mostly dead, to give their space back; 10 minutes unless
+    /// set.
+    pub compact_every: Duration,
+    /// So many bytes a second are read and written for that at most; 16 MiB unless set.
+    pub compact_bytes_per_second: u64,
     /// Throws the index away and builds it anew from the commit log.
     pub rebuild: bool,
     /// The clock that entries get their times from; the machine's unless set.
@@ -62,6 +67,8 @@ impl Default for Options {
             index_cache_bytes: 64 << 20,
             index_flush_bytes: 8 << 20,
             readers: 4,
+            compact_every: Duration::from_secs(600),
+            compact_bytes_per_second: 16 << 20,
             rebuild: false,
             clock: Arc::new(machine_time),
             files: Arc::new(Disk),

@@ -13,6 +13,7 @@ use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version
 use protocol::link::request::LogBounds;
 
 use super::commit::{Committer, Failure, Health, Job, NotQueued, Queue, Rhythm, ask, refuse};
+use super::compact::{Compactor, Parts};
 use super::decide::{self, Limits};
 use super::error::OpenError;
 use super::files::LockGuard;
@@ -25,7 +26,7 @@ use super::state::keys;
 use super::state::view::View;
 use crate::{
     Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, NewTopic, OpenPair, Page,
-    PairAppended, ReadRange, Relation, Restored, Store, StoreError, Topic, TopicError, TopicsOf,
+    PairAppended, ReadRange, Relation, Restored, Space, Store, StoreError, Topic, TopicError, TopicsOf,
 };
 
 /// A batch is divided into jobs of at most so many bytes, or one item, so that a record never becomes too large.
@@ -43,6 +44,8 @@ pub struct EmbeddedStore {
     health: Arc<Health>,
     queue: Arc<Queue<Job>>,
     committer: Option<JoinHandle<()>>,
+    /// Dropped while the committer still works, which it may wait for.
+    compactor: Option<Compactor>,
     // Dropped in this order, after the committer has ended.
     readers: Readers,
     _flusher: Flusher,
@@ -73,10 +76,20 @@ impl EmbeddedStore {
         let newest = Time(state.number(keys::NEWEST_TIME).map_err(io::Error::other)?);
         let health = Arc::new(Health::default());
         let queue = Arc::new(Queue::new(options.queue_bytes));
-        let queries = Arc::new(Queries::new(Arc::clone(&state), Contents::new(reader)));
+        let queries = Arc::new(Queries::new(Arc::clone(&state), Contents::new(reader.clone())));
         let readers = Readers::start(options.readers, &queries)?;
         let failed = Arc::clone(&health);
         let flusher = Flusher::start(Arc::clone(&state), move |error| failed.fatal(error))?;
+        let limits =
+            Limits { entry_bytes: options.entry_bytes.min(options.share_bytes()), dedupe: options.dedupe };
+        let parts = Parts {
+            state: Arc::clone(&state),
+            log: reader,
+            queue: Arc::clone(&queue),
+            limits,
+            segment_bytes: options.segment_bytes.into(),
+            bytes_per_second: options.compact_bytes_per_second,
+        };
         let committer = Committer {
             store: id,
             log,
@@ -91,8 +104,7 @@ impl EmbeddedStore {
             rhythm: Rhythm::default(),
         };
         let committer = thread::Builder::new().name("store-commit".to_owned()).spawn(|| committer.run())?;
-        let limits =
-            Limits { entry_bytes: options.entry_bytes.min(options.share_bytes()), dedupe: options.dedupe };
+        let compactor = Compactor::start(parts, options.compact_every)?;
         let part_bytes = PART_BYTES.min(options.share_bytes());
         Ok(Self {
             id,
@@ -101,6 +113,7 @@ impl EmbeddedStore {
             health,
             queue,
             committer: Some(committer),
+            compactor: Some(compactor),
             readers,
             _flusher: flusher,
             _lock: lock,
@@ -111,6 +124,15 @@ impl EmbeddedStore {
     /// the store again finds out what is on disk. [`StoreError::Closed`] when the store was dropped.
     pub fn on_fatal(&self) -> Answer<StoreError> {
         self.health.on_fatal()
+    }
+
+    /// Gives back the space of what nothing needs any more, now and as far as it goes; how many bytes. It is done every
+    /// few minutes anyway.
+    pub fn compact(&self) -> Answer<Result<u64, StoreError>> {
+        match &self.compactor {
+            Some(compactor) => compactor.now(),
+            None => Box::pin(std::future::ready(Err(StoreError::Closed))),
+        }
     }
 
     /// All keys and values of the state.
@@ -193,6 +215,7 @@ fn divide<I>(batch: Vec<I>, part_bytes: usize, bytes: impl Fn(&I) -> usize) -> V
 
 impl Drop for EmbeddedStore {
     fn drop(&mut self) {
+        self.compactor = None;
         self.queue.close();
         if let Some(Err(_)) = self.committer.take().map(JoinHandle::join) {
             tracing::error!("the thread that commits panicked");
@@ -375,6 +398,10 @@ impl Store for EmbeddedStore {
 
     fn health(&self) -> Result<(), StoreError> {
         self.health.check()
+    }
+
+    fn space(&self) -> Option<Space> {
+        self.compactor.as_ref().map(Compactor::space)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::embedded::commit_log::{CommitLog, LogError, Position};
 use crate::embedded::index::{Checkpoint, Hot, State};
 use crate::embedded::options::Clock;
 use crate::embedded::state::draft::Draft;
-use crate::embedded::state::pending::relocate;
+use crate::embedded::state::pending::{Puts, relocate};
 
 /// Callers that have just been answered send again soon: waiting for as many calls as there were last time, for at most
 /// this part of a sync, spares a sync.
@@ -92,6 +92,7 @@ impl Committer {
             job.decide(&mut draft).map_err(|error| Trouble::Passing(Failure::not(error)))?;
         }
         if draft.is_empty() {
+            self.add(draft.finish_quietly(), None);
             return Ok(());
         }
         let (payload, puts) = draft.finish();
@@ -100,11 +101,15 @@ impl Committer {
         self.newest = time;
         self.health.well();
         self.hot.changed(&puts);
+        self.add(puts, Some(through));
+        Ok(())
+    }
+
+    fn add(&self, puts: Puts, through: Option<Checkpoint>) {
         if let Err(error) = self.state.add(puts, through) {
             // What was decided is durable in the log, and is answered so.
             self.health.fatal(error);
         }
-        Ok(())
     }
 
     fn write(&mut self, payload: &[u8]) -> Result<(Position, Checkpoint), Trouble> {

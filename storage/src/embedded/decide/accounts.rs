@@ -20,7 +20,7 @@ pub(crate) fn log_in<V: View>(
     if let Some(device) = device.map(DeviceId::as_str)
         && !draft.has(&keys::device(user, device))?
     {
-        draft.write(Change::Device { user, device })?;
+        draft.write(Change::Device { user, device, time: draft.time })?;
     }
     Ok(new)
 }
@@ -30,5 +30,5 @@ pub(super) fn make_account<V: View>(draft: &mut Draft<'_, V>, user: &str) -> Res
     if draft.has(&keys::account(user))? {
         return Ok(());
     }
-    draft.write(Change::Account { user })
+    draft.write(Change::Account { user, time: draft.time })
 }

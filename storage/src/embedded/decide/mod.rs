@@ -21,5 +21,5 @@ pub(crate) use append::{Limits, append};
 pub(crate) use cursors::move_cursor;
 pub(crate) use pairs::{append_pair, close_pair};
 pub(crate) use restore::restore;
-pub(crate) use retention::trim;
+pub(crate) use retention::{first_remembered, forget, trim};
 pub(crate) use topics::{create_topic, dissolve, invite, join_topic, leave_topic, remove_member};

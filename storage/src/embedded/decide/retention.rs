@@ -1,6 +1,6 @@
 //! Retention: a log begins later, and what was before is forgotten in the end.
 
-use protocol::ids::{LogName, Version};
+use protocol::ids::{LogName, Time, Version};
 
 use super::append::{Limits, is_over};
 use crate::StoreError;
@@ -26,23 +26,40 @@ pub(crate) fn trim<V: View>(
         let (slot, _) = draft.slot(log.as_str())?;
         draft.write(Change::First { place: Place { slot, version: first } })?;
     }
-    let remembered = first_remembered(draft, limits, LogMeta { first, ..meta })?;
-    if remembered > meta.remembered {
-        let (slot, _) = draft.slot(log.as_str())?;
-        draft.write(Change::Forget { place: Place { slot, version: remembered } })?;
-    }
+    forget(draft, limits, log.as_str())?;
     Ok(Version(first))
 }
 
-/// The version up to which everything was cut off and is older than repeats are known for.
-fn first_remembered<V: View>(draft: &Draft<'_, V>, limits: Limits, log: LogMeta) -> Result<u64, StoreError> {
+/// Forgets old entries that were cut off long enough ago, but not too many at once; whether there were any.
+pub(crate) fn forget<V: View>(
+    draft: &mut Draft<'_, V>,
+    limits: Limits,
+    log: &str,
+) -> Result<bool, StoreError> {
+    let Some(meta) = draft.log_meta(log)? else { return Ok(false) };
+    let remembered = first_remembered(&*draft, limits, meta, draft.time)?;
+    if remembered == meta.remembered {
+        return Ok(false);
+    }
+    let (slot, _) = draft.slot(log)?;
+    draft.write(Change::Forget { place: Place { slot, version: remembered } })?;
+    Ok(true)
+}
+
+/// The version up to which everything was cut off and is older than repeats are known for, or as far as one call goes.
+pub(crate) fn first_remembered<V: View>(
+    state: &V,
+    limits: Limits,
+    log: LogMeta,
+    now: Time,
+) -> Result<u64, StoreError> {
     if limits.dedupe.is_none() {
         return Ok(log.remembered);
     }
     let end = log.first.min(log.remembered + FORGET_AT_ONCE);
     for version in log.remembered..end {
-        let entry = draft.entry(log.id, version)?;
-        if entry.is_some_and(|entry| !is_over(limits.dedupe, entry.time, draft.time)) {
+        let entry = state.entry(log.id, version)?;
+        if entry.is_some_and(|entry| !is_over(limits.dedupe, entry.time, now)) {
             return Ok(version);
         }
     }

@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_kept_key_has_the_value_of_the_last_record() {
-        let hot = Hot::new(Arc::new(State::new(Box::new(MemoryIndex::default()), 1_000)));
+        let hot = Hot::new(Arc::new(State::new(Box::new(MemoryIndex::default()), None, 1_000)));
         let (amy, bob) = (keys::account("amy"), keys::account("bob"));
         assert_eq!(hot.get(&amy), Ok(None));
         hot.changed(&Puts::from([(amy.clone(), Some(vec![1])), (bob.clone(), Some(vec![2]))]));

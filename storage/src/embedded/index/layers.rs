@@ -29,19 +29,28 @@ pub(super) struct Layers {
     bytes: usize,
     /// Never changed while it is written.
     writing: Arc<Puts>,
+    /// How far the log has come with all of this; `None` as long as it is empty.
     through: Option<Checkpoint>,
+    /// Whether there is anything that was not given to be written.
+    is_new: bool,
 }
 
 impl Layers {
-    /// Takes the puts of a record, and how far the log has come with it.
-    pub fn add(&mut self, puts: Puts, through: Checkpoint) {
+    /// Nothing new over an index that is complete up to there.
+    pub fn over(through: Option<Checkpoint>) -> Self {
+        Self { through, ..Self::default() }
+    }
+
+    /// Takes puts, and how far the log has come with them if they are a record's.
+    pub fn add(&mut self, puts: Puts, through: Option<Checkpoint>) {
+        self.is_new |= through.is_some() || !puts.is_empty();
         for (key, value) in puts {
             let bytes = key.len() + value.as_ref().map_or(0, Vec::len) + KEY_OVERHEAD;
             if self.gathering.insert(key, value).is_none() {
                 self.bytes += bytes;
             }
         }
-        self.through = Some(through);
+        self.through = through.or(self.through);
     }
 
     /// Bytes that gather.
@@ -56,7 +65,8 @@ impl Layers {
 
     /// Takes everything that gathers for writing; `None` where nothing does.
     pub fn freeze(&mut self) -> Option<(Arc<Puts>, Checkpoint)> {
-        let through = self.through.take()?;
+        let through = self.through.filter(|_| self.is_new)?;
+        self.is_new = false;
         self.writing = Arc::new(std::mem::take(&mut self.gathering));
         self.bytes = 0;
         Some((Arc::clone(&self.writing), through))

@@ -25,20 +25,24 @@ pub(crate) struct State {
 struct Flushing {
     closed: bool,
     failed: Option<StoreError>,
+    /// How often somebody asked for everything to be written, and how many of those were served.
+    asked: u64,
+    served: u64,
 }
 
 impl State {
-    /// The state that the index holds; `flush_bytes` gather in memory before they are written to it.
-    pub fn new(index: Box<dyn Index>, flush_bytes: usize) -> Self {
-        let (layers, flushing) = (RwLock::default(), Mutex::default());
+    /// The state that the index holds, which is complete up to `through`; `flush_bytes` gather in memory before they
+    /// are written to it.
+    pub fn new(index: Box<dyn Index>, through: Option<Checkpoint>, flush_bytes: usize) -> Self {
+        let (layers, flushing) = (RwLock::new(Layers::over(through)), Mutex::default());
         Self { index, layers, flush_bytes, flushing, turn: Condvar::new() }
     }
 
-    /// Adds a record's puts. Waits where the index is far behind.
+    /// Adds puts, and how far the log has come with them if they are a record's. Waits where the index is far behind.
     ///
     /// # Errors
     /// The index cannot be written any more. The puts are in the state all the same.
-    pub fn add(&self, puts: Puts, through: Checkpoint) -> Result<(), StoreError> {
+    pub fn add(&self, puts: Puts, through: Option<Checkpoint>) -> Result<(), StoreError> {
         let gathered = {
             let mut layers = self.layers.write();
             layers.add(puts, through);
@@ -55,8 +59,8 @@ impl State {
         flushing.failed.clone().map_or(Ok(()), Err)
     }
 
-    /// Adds a record's puts while nobody else writes to the index.
-    pub fn replay(&self, puts: Puts, through: Checkpoint) -> Result<(), StoreError> {
+    /// As [`State::add`], while nobody else writes to the index.
+    pub fn replay(&self, puts: Puts, through: Option<Checkpoint>) -> Result<(), StoreError> {
         let gathered = {
             let mut layers = self.layers.write();
             layers.add(puts, through);
@@ -78,21 +82,44 @@ impl State {
     /// Writes to the index whenever enough has gathered, or anything has for `interval`, until [`State::close`].
     pub(super) fn keep_flushing(&self, interval: Duration) -> Result<(), StoreError> {
         loop {
-            let closed = self.wait_for_turn(interval);
+            let (closed, asked) = self.wait_for_turn(interval);
             self.flush()?;
-            self.tell(|_| {});
+            self.tell(|flushing| flushing.served = asked);
             if closed {
                 return Ok(());
             }
         }
     }
 
-    fn wait_for_turn(&self, interval: Duration) -> bool {
+    /// Whether it is the last turn, and how often was asked for it.
+    fn wait_for_turn(&self, interval: Duration) -> (bool, u64) {
         let mut flushing = self.flushing.lock();
-        if !flushing.closed && self.layers.read().bytes() < self.flush_bytes {
+        let is_due = flushing.closed || flushing.asked > flushing.served;
+        if !is_due && self.layers.read().bytes() < self.flush_bytes {
             self.turn.wait_for(&mut flushing, interval);
         }
-        flushing.closed
+        (flushing.closed, flushing.asked)
+    }
+
+    /// Has [`State::keep_flushing`] write everything that was added so far, and waits for that.
+    ///
+    /// # Errors
+    /// The index cannot be written any more, or the state is closed.
+    pub fn flushed(&self) -> Result<(), StoreError> {
+        let mut flushing = self.flushing.lock();
+        flushing.asked += 1;
+        let mine = flushing.asked;
+        self.turn.notify_all();
+        while flushing.served < mine {
+            if let Some(error) = &flushing.failed {
+                return Err(error.clone());
+            }
+            if flushing.closed {
+                return Err(StoreError::Closed);
+            }
+            self.turn.wait(&mut flushing);
+        }
+        Ok(())
     }
 
     /// Nothing goes to the index any more: nobody waits for that.
@@ -162,7 +189,7 @@ mod tests {
 
     fn add(state: &State, puts: &[(u8, Option<u8>)]) {
         let puts = puts.iter().map(|(key, value)| (vec![*key], value.map(|value| vec![value])));
-        state.layers.write().add(puts.collect(), through());
+        state.layers.write().add(puts.collect(), Some(through()));
     }
 
     fn at(state: &State, layer: Layer) {
@@ -179,7 +206,7 @@ mod tests {
         fn a_scan_sees_the_newest_of_all_layers(
             all in [puts(), puts(), puts()], from in 0u8..30, until in 0u8..31, limit in 1usize..12,
         ) {
-            let state = State::new(Box::new(MemoryIndex::default()), usize::MAX);
+            let state = State::new(Box::new(MemoryIndex::default()), None, usize::MAX);
             let mut expected = BTreeMap::new();
             for (puts, layer) in all.iter().zip([Layer::Index, Layer::Writing, Layer::Gathering]) {
                 add(&state, puts);
@@ -202,11 +229,11 @@ mod tests {
 
     #[test]
     fn what_gathers_is_bounded_by_the_index_keeping_up() {
-        let state = Arc::new(State::new(Box::new(MemoryIndex::default()), 1_000));
+        let state = Arc::new(State::new(Box::new(MemoryIndex::default()), None, 1_000));
         let flusher = Flusher::start(Arc::clone(&state), |error| panic!("{error}")).unwrap();
         for number in 0..5_000u32 {
             let key = number.to_be_bytes().to_vec();
-            state.add(Puts::from([(key, Some(vec![1]))]), through()).unwrap();
+            state.add(Puts::from([(key, Some(vec![1]))]), Some(through())).unwrap();
             assert!(state.layers.read().bytes() <= 4_200);
         }
         drop(flusher);
@@ -215,11 +242,24 @@ mod tests {
     }
 
     #[test]
+    fn what_was_added_is_in_the_index_once_that_was_waited_for() {
+        let state = Arc::new(State::new(Box::new(MemoryIndex::default()), Some(through()), usize::MAX));
+        let flusher = Flusher::start(Arc::clone(&state), |error| panic!("{error}")).unwrap();
+        for number in 0..100 {
+            state.add(Puts::from([(vec![number], Some(vec![1]))]), None).unwrap();
+            state.flushed().unwrap();
+            assert_eq!(state.index.get(&[number]), Ok(Some(vec![1])));
+        }
+        drop(flusher);
+        assert_eq!(state.flushed(), Err(StoreError::Closed));
+    }
+
+    #[test]
     fn nobody_waits_for_an_index_that_has_failed() {
-        let state = State::new(Box::new(MemoryIndex::default()), 10);
+        let state = State::new(Box::new(MemoryIndex::default()), None, 10);
         state.fail(StoreError::Closed);
         let put = || Puts::from([(vec![1], Some(vec![0; 100]))]);
-        assert_eq!(state.add(put(), through()), Err(StoreError::Closed));
+        assert_eq!(state.add(put(), Some(through())), Err(StoreError::Closed));
         assert_eq!(state.get(&[1]), Ok(Some(vec![0; 100])));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use protocol::content::{Content, Entry};
+use protocol::content::{Content, Entry, Kind};
 use protocol::ids::{DeviceId, LogKind, LogName, Time, UserId, Version};
 use protocol::link::request::{LogBounds, LogState, Mark};
 
@@ -48,14 +48,15 @@ impl Queries {
         while next <= last {
             let until = last.min(next + SCAN as u64 - 1);
             for (version, entry) in self.entries(log, next, until)? {
-                bytes += entry.map_or(0, |entry| entry.bytes as usize);
+                bytes += entry.filter(|entry| !entry.is_stub()).map_or(0, |entry| entry.bytes as usize);
                 if bytes > range.max_bytes && !page.entries.is_empty() {
                     return Ok(page);
                 }
-                if entry.is_none() && self.was_taken(range, version)? {
-                    continue;
+                match self.entry(log.id, version, entry)? {
+                    Some(entry) => page.entries.push(entry),
+                    None if self.was_taken(range, version)? => {}
+                    None => page.entries.push(says_nothing(version, entry)),
                 }
-                page.entries.push(self.entry(version, entry)?);
             }
             next = until + 1;
         }
@@ -77,7 +78,7 @@ impl Queries {
         let pairs = self.state.scan(&keys::entry(log.id, from), &keys::entry(log.id, until + 1), SCAN)?;
         let mut found = Vec::with_capacity(pairs.len());
         for (key, value) in pairs {
-            let version = u64::from_be_bytes(version_of(&key)?);
+            let version = keys::version_of(&key).ok_or_else(|| damaged(Malformed("a version")))?;
             found.push((version, EntryRef::decode(&value).map_err(damaged)?));
         }
         let mut found = found.into_iter().peekable();
@@ -87,11 +88,16 @@ impl Queries {
         }))
     }
 
-    fn entry(&self, version: u64, entry: Option<EntryRef>) -> Result<Entry, StoreError> {
-        let version = Version(version);
-        match entry {
-            Some(entry) => Ok(Entry { version, time: entry.time, content: self.contents.read(&entry)? }),
-            None => Ok(Entry { version, time: Time(0), content: Content::void().to_bytes() }),
+    /// The entry of this version; `None` if it has no content any more.
+    fn entry(&self, log: u64, version: u64, entry: Option<EntryRef>) -> Result<Option<Entry>, StoreError> {
+        let Some(entry) = entry.filter(|entry| !entry.is_stub()) else { return Ok(None) };
+        match self.contents.read(&entry) {
+            Ok(content) => Ok(Some(Entry { version: Version(version), time: entry.time, content })),
+            // Its segment may have been compacted since the index was asked: then it lies elsewhere now.
+            Err(error) => match self.state.entry(log, version)? {
+                Some(now) if now.position == entry.position => Err(error),
+                now => self.entry(log, version, now),
+            },
         }
     }
 
@@ -244,16 +250,17 @@ impl Queries {
             let mut reader = Reader::new(&key[1..]);
             let mut number = || reader.array("a number").map(u64::from_be_bytes).map_err(damaged);
             let (_, log, version) = (number()?, number()?, number()?);
-            if let Some(entry) = self.state.entry(log, version)? {
-                open.push(OpenPair { version: Version(version), content: self.contents.read(&entry)? });
-            }
+            let entry = self.entry(log, version, self.state.entry(log, version)?)?;
+            open.extend(entry.map(|entry| OpenPair { version: entry.version, content: entry.content }));
         }
         Ok(open)
     }
 }
 
-fn version_of(key: &[u8]) -> Result<[u8; 8], StoreError> {
-    key.last_chunk().copied().ok_or_else(|| damaged(Malformed("a version")))
+/// What is given for a version that retention did not take, but whose content is lost to damage.
+fn says_nothing(version: u64, left: Option<EntryRef>) -> Entry {
+    let (kind, time) = left.map_or((Kind::VOID, Time(0)), |left| (Kind::STUB, left.time));
+    Entry { version: Version(version), time, content: Content { kind, ..Content::void() }.to_bytes() }
 }
 
 pub(super) fn name<T, E>(bytes: &[u8], new: impl Fn(&str) -> Result<T, E>) -> Result<T, StoreError> {

@@ -38,9 +38,9 @@ pub(crate) enum Change<'a> {
     /// Repeats of entries before this version are not known any more.
     Forget { place: Place },
     /// A new account.
-    Account { user: &'a str },
+    Account { user: &'a str, time: Time },
     /// A user's new device.
-    Device { user: &'a str, device: &'a str },
+    Device { user: &'a str, device: &'a str, time: Time },
     /// A new topic.
     Topic { name: &'a str, creator: &'a str, created: Time, rules: Rules },
     /// A new member, who reads what comes after this version.
@@ -55,6 +55,9 @@ pub(crate) enum Change<'a> {
     Dissolve { topic: &'a str },
     /// A cursor stands here now.
     Cursor { user: &'a str, device: Option<&'a str>, log: &'a str, mark: Mark, version: u64 },
+    /// An entry of one log or two that retention took: only repeats of it are to be known, by what
+    /// [`super::keys::message_hash`] and [`protocol::content::Content::fingerprint`] gave.
+    Stub { place: Place, peer: Option<Place>, time: Time, hash: u128, fingerprint: u128 },
 }
 
 const LOG: u8 = 1;
@@ -71,6 +74,10 @@ const VOLATILE_TOPIC: u8 = 11;
 const JOIN: u8 = 12;
 const LEAVE: u8 = 13;
 const CURSOR: u8 = 14;
+const ACCOUNT_AT: u8 = 15;
+const DEVICE_AT: u8 = 16;
+const STUB: u8 = 17;
+const PAIR_STUB: u8 = 18;
 const TOPIC_WITH_RULES: u8 = 32;
 const JOIN_SINCE: u8 = 33;
 const INVITE: u8 = 34;
@@ -104,8 +111,10 @@ impl Change<'_> {
             Self::Closed { place } => put_place(out, CLOSED, place),
             Self::First { place } => put_place(out, FIRST, place),
             Self::Forget { place } => put_place(out, FORGET, place),
-            Self::Account { user } => put_names(out, ACCOUNT, &[user]),
-            Self::Device { user, device } => put_names(out, DEVICE, &[user, device]),
+            Self::Account { user, time } => put_timed(out, [ACCOUNT, ACCOUNT_AT], &[user], base, time),
+            Self::Device { user, device, time } => {
+                put_timed(out, [DEVICE, DEVICE_AT], &[user, device], base, time);
+            }
             Self::Topic { name, creator, created, rules } => {
                 put_names(out, TOPIC_WITH_RULES, &[name, creator]);
                 put_time(out, base, created);
@@ -124,7 +133,25 @@ impl Change<'_> {
                 out.push(mark_byte(mark));
                 put_int(out, version);
             }
+            Self::Stub { place, peer, time, hash, fingerprint } => {
+                put_place(out, if peer.is_some() { PAIR_STUB } else { STUB }, place);
+                if let Some(peer) = peer {
+                    peer.encode(out);
+                }
+                put_time(out, base, time);
+                out.extend_from_slice(&hash.to_be_bytes());
+                out.extend_from_slice(&fingerprint.to_be_bytes());
+            }
         }
+    }
+}
+
+/// Names and a time, which is written only if it is not the record's: that is what the second tag says.
+fn put_timed(out: &mut Vec<u8>, tags: [u8; 2], names: &[&str], base: Time, time: Time) {
+    let [of_record, own] = tags;
+    put_names(out, if time == base { of_record } else { own }, names);
+    if time != base {
+        put_time(out, base, time);
     }
 }
 
@@ -229,8 +256,14 @@ impl<'a> Changes<'a> {
             CLOSED => Change::Closed { place: Place::read(reader)? },
             FIRST => Change::First { place: Place::read(reader)? },
             FORGET => Change::Forget { place: Place::read(reader)? },
-            ACCOUNT => Change::Account { user: reader.text("a user")? },
-            DEVICE => Change::Device { user: reader.text("a user")?, device: reader.text("a device")? },
+            ACCOUNT | ACCOUNT_AT => {
+                let user = reader.text("a user")?;
+                Change::Account { user, time: self.time_of(tag == ACCOUNT_AT)? }
+            }
+            DEVICE | DEVICE_AT => {
+                let (user, device) = (reader.text("a user")?, reader.text("a device")?);
+                Change::Device { user, device, time: self.time_of(tag == DEVICE_AT)? }
+            }
             TOPIC | VOLATILE_TOPIC | TOPIC_WITH_RULES => Change::Topic {
                 name: reader.text("a topic")?,
                 creator: reader.text("a creator")?,
@@ -260,8 +293,20 @@ impl<'a> Changes<'a> {
                 mark: byte_mark(reader.byte("a mark")?).ok_or(Malformed("a mark"))?,
                 version: reader.int("a version")?,
             },
+            STUB | PAIR_STUB => {
+                let place = Place::read(reader)?;
+                let peer = if tag == PAIR_STUB { Some(Place::read(reader)?) } else { None };
+                let time = read_time(reader, self.time)?;
+                let mut number = || reader.array("a hash").map(u128::from_be_bytes);
+                Change::Stub { place, peer, time, hash: number()?, fingerprint: number()? }
+            }
             _ => return Err(Malformed("a known change")),
         })
+    }
+
+    /// The time that follows, or the record's where none does.
+    fn time_of(&mut self, follows: bool) -> Result<Time, Malformed> {
+        if follows { read_time(&mut self.reader, self.time) } else { Ok(self.time) }
     }
 }
 
@@ -282,8 +327,10 @@ mod tests {
             Change::Closed { place },
             Change::First { place },
             Change::Forget { place },
-            Change::Account { user },
-            Change::Device { user, device: "phone" },
+            Change::Account { user, time: BASE },
+            Change::Account { user, time: Time(7) },
+            Change::Device { user, device: "phone", time: BASE },
+            Change::Device { user, device: "phone", time: Time(u64::MAX) },
             Change::Topic { name: topic, creator: user, created: Time(9), rules: Rules::default() },
             Change::Topic { name: topic, creator: user, created: Time(9_999), rules: Rules::from_bits(7) },
             Change::Join { topic, user, since: 1 << 50 },
@@ -293,6 +340,8 @@ mod tests {
             Change::Dissolve { topic },
             Change::Cursor { user, device: None, log: "t/garden", mark: Mark::Read, version: 9 },
             Change::Cursor { user, device: Some("d"), log: "u/amy", mark: Mark::Received, version: 9 },
+            Change::Stub { place, peer: None, time: Time(5), hash: 1 << 100, fingerprint: 7 },
+            Change::Stub { place, peer: Some(recipient), time: BASE, hash: 0, fingerprint: u128::MAX },
         ]
     }
 
@@ -350,5 +399,12 @@ mod tests {
         for expected in [topic(0), topic(1), join] {
             assert_eq!(changes.next().unwrap().map(|(change, _)| change), Some(expected));
         }
+    }
+
+    #[test]
+    fn an_older_format_is_read() {
+        let older = [&[1, 0, ACCOUNT, 3][..], b"amy"].concat();
+        let mut changes = Changes::new(&older).unwrap();
+        assert_eq!(changes.next(), Ok(Some((Change::Account { user: "amy", time: Time(0) }, 0))));
     }
 }

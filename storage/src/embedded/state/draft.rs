@@ -3,6 +3,7 @@
 use protocol::ids::Time;
 
 use super::change::{Change, Place, put_header};
+use super::keys::Key;
 use super::pending::{ApplyError, Pending, Puts};
 use super::values::LogMeta;
 use super::view::{Pairs, View};
@@ -34,6 +35,16 @@ impl<'v, V: View> Draft<'v, V> {
     /// payload ([`super::pending::relocate`]).
     pub fn finish(self) -> (Vec<u8>, Puts) {
         (self.payload, self.pending.finish())
+    }
+
+    /// Puts a key that no record speaks of, since an index that is built anew finds it again.
+    pub fn put_quietly(&mut self, key: Key, value: Vec<u8>) {
+        self.pending.put_quietly(key, value);
+    }
+
+    /// What changes where nothing is to be written.
+    pub fn finish_quietly(self) -> Puts {
+        self.pending.finish_quietly()
     }
 
     /// The log as it is with this record; `None` if there is none of that name.

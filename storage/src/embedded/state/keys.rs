@@ -26,6 +26,8 @@ pub(crate) type Key = Vec<u8>;
 pub(crate) const NEXT_LOG: &[u8] = b"m/next-log";
 /// The time of the newest record.
 pub(crate) const NEWEST_TIME: &[u8] = b"m/time";
+/// The numbers of the compacted segments whose positions the index has.
+pub(crate) const COMPACTED: &[u8] = b"m/compacted";
 /// How far the index is complete; never in the overlay.
 pub(crate) const CHECKPOINT: &[u8] = b"m/checkpoint";
 
@@ -137,6 +139,11 @@ pub(crate) fn byte_mark(byte: u8) -> Option<Mark> {
         b'r' => Some(Mark::Read),
         _ => None,
     }
+}
+
+/// The version in the key of an entry.
+pub(crate) fn version_of(entry: &[u8]) -> Option<u64> {
+    entry.last_chunk().copied().map(u64::from_be_bytes)
 }
 
 /// The first key that is greater than every key beginning with `prefix`, which has a byte below 255.

@@ -89,9 +89,9 @@ impl<'v, V: View> Pending<'v, V> {
                 log.head = log.head.max(place.version.saturating_sub(1));
             }
             Change::Forget { place } => self.forget(place)?,
-            Change::Account { user } => self.put(keys::account(user), encode_number(self.time.0)),
-            Change::Device { user, device } => {
-                self.put(keys::device(user, device), encode_number(self.time.0));
+            Change::Account { user, time } => self.put(keys::account(user), encode_number(time.0)),
+            Change::Device { user, device, time } => {
+                self.put(keys::device(user, device), encode_number(time.0));
             }
             Change::Topic { name, creator, created, rules } => {
                 let creator = creator.to_owned();
@@ -113,8 +113,23 @@ impl<'v, V: View> Pending<'v, V> {
             Change::Cursor { user, device, log, mark, version } => {
                 self.put(keys::cursor(user, log, mark, device), encode_number(version));
             }
+            Change::Stub { place, peer, time, hash, fingerprint } => {
+                for place in [Some(place), peer].into_iter().flatten() {
+                    self.put_entry(place, EntryRef::stub(time, hash), fingerprint)?;
+                }
+            }
         }
         Ok(())
+    }
+
+    /// Puts a key that no record speaks of.
+    pub fn put_quietly(&mut self, key: Key, value: Vec<u8>) {
+        self.put(key, value);
+    }
+
+    /// The puts where no change was applied.
+    pub fn finish_quietly(self) -> Puts {
+        self.puts
     }
 
     /// The puts, with entries that count from the record's payload.
@@ -158,23 +173,17 @@ impl<'v, V: View> Pending<'v, V> {
         offset: usize,
     ) -> Result<(), ApplyError> {
         let parsed = Content::parse(content).map_err(|_| Malformed("a content"))?;
+        let entry = EntryRef::of(content, offset, time, message_of(&parsed))?;
+        Ok(self.put_entry(place, entry, parsed.fingerprint())?)
+    }
+
+    fn put_entry(&mut self, place: Place, entry: EntryRef, fingerprint: u128) -> Result<(), Malformed> {
         let log = self.log_mut(place)?;
         log.head = log.head.max(place.version);
         let id = log.id;
-        let hash = message_of(&parsed);
-        let entry = EntryRef {
-            position: Position {
-                segment: 0,
-                offset: u32::try_from(offset).map_err(|_| Malformed("an offset"))?,
-            },
-            bytes: u32::try_from(content.len()).map_err(|_| Malformed("a length"))?,
-            crc: crc32c::crc32c(content),
-            time,
-            hash,
-        };
         self.put(keys::entry(id, place.version), entry.encode());
-        if let Some(hash) = hash {
-            let seen = Seen { version: place.version, time, fingerprint: parsed.fingerprint() };
+        if let Some(hash) = entry.hash {
+            let seen = Seen { version: place.version, time: entry.time, fingerprint };
             self.put(keys::seen(id, hash), seen.encode());
         }
         Ok(())
@@ -196,6 +205,10 @@ impl<'v, V: View> Pending<'v, V> {
         for version in from..place.version {
             let Some(entry) = self.entry(id, version)? else { continue };
             self.puts.insert(keys::entry(id, version), None);
+            let open = keys::open(entry.time.0, id, version);
+            if self.has(&open)? {
+                self.puts.insert(open, None);
+            }
             let Some(hash) = entry.hash else { continue };
             if self.seen(id, hash)?.is_some_and(|seen| seen.version == version) {
                 self.puts.insert(keys::seen(id, hash), None);

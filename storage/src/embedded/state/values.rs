@@ -49,7 +49,7 @@ impl LogMeta {
 pub(crate) struct EntryRef {
     /// Where the content begins in the commit log.
     pub position: Position,
-    /// Bytes of content.
+    /// Bytes of content; [`EntryRef::STUB`] where there is none any more.
     pub bytes: u32,
     /// CRC-32C of the content: the commit log checks whole records only.
     pub crc: u32,
@@ -60,6 +60,27 @@ pub(crate) struct EntryRef {
 }
 
 impl EntryRef {
+    const STUB: u32 = u32::MAX;
+
+    /// The entry with this content, which begins at `offset` in its record's payload.
+    pub fn of(content: &[u8], offset: usize, time: Time, hash: Option<u128>) -> Result<Self, Malformed> {
+        let offset = u32::try_from(offset).map_err(|_| Malformed("an offset"))?;
+        let bytes = u32::try_from(content.len()).map_err(|_| Malformed("a length"))?;
+        let position = Position { segment: 0, offset };
+        Ok(Self { position, bytes, crc: crc32c::crc32c(content), time, hash })
+    }
+
+    /// What is left of an entry that retention took.
+    pub fn stub(time: Time, hash: u128) -> Self {
+        let position = Position { segment: 0, offset: 0 };
+        Self { position, bytes: Self::STUB, crc: 0, time, hash: Some(hash) }
+    }
+
+    /// Whether there is no content.
+    pub fn is_stub(&self) -> bool {
+        self.bytes == Self::STUB
+    }
+
     /// The position comes first and has a fixed width, so that [`EntryRef::relocate`] changes it in place.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(40);
@@ -88,10 +109,11 @@ impl EntryRef {
         Ok(Self { position: Position { segment, offset }, bytes, crc, time, hash })
     }
 
-    /// Moves an encoded entry that counts from its record's payload to where that payload lies.
+    /// Moves an encoded entry that counts from its record's payload to where that payload lies; one that has a place
+    /// already stays there.
     pub fn relocate(encoded: &mut [u8], payload: Position) {
         let Some((segment, rest)) = encoded.split_first_chunk_mut::<4>() else { return };
-        let Some(offset) = rest.first_chunk_mut::<4>() else { return };
+        let Some(offset) = rest.first_chunk_mut::<4>().filter(|_| *segment == [0; 4]) else { return };
         *segment = payload.segment.to_be_bytes();
         *offset = (u32::from_be_bytes(*offset) + payload.offset).to_be_bytes();
     }
@@ -246,6 +268,8 @@ mod tests {
             EntryRef::relocate(&mut encoded, Position { segment: 3, offset: 4096 });
             let moved = EntryRef { position: Position { segment: 3, offset: 4113 }, ..entry };
             assert_eq!(EntryRef::decode(&encoded), Ok(moved));
+            EntryRef::relocate(&mut encoded, Position { segment: 9, offset: 9 });
+            assert_eq!(EntryRef::decode(&encoded), Ok(moved), "once");
         }
     }
 }

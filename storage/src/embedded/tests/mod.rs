@@ -1,5 +1,6 @@
 //! The embedded store over a disk in memory that loses power, fails and fills up.
 
+mod compaction;
 mod crashes;
 mod faults;
 mod replay;
@@ -49,6 +50,7 @@ impl Simulated {
             files: Arc::new(files.clone()),
             index_flush_bytes: 4_000,
             segment_bytes,
+            compact_bytes_per_second: u64::MAX,
             readers: 1,
             ..Options::default()
         };
