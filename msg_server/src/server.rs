@@ -22,6 +22,7 @@ use tokio::net::TcpListener;
 
 use crate::accounts::{Accounts, AccountsError};
 use crate::append::Appends;
+use crate::client::memberships::News;
 use crate::client::session::Session;
 use crate::client::sessions::Sessions;
 use crate::follow::asker::Asker;
@@ -64,6 +65,8 @@ pub struct Server {
     /// `None` in mode `open`.
     pub(crate) accounts: Option<Accounts>,
     pub(crate) figures: Figures,
+    /// How much news of memberships there was.
+    pub(crate) news: News,
     /// Users whose memberships are being read, and whether that has to be done once more.
     pub(crate) refreshing: Mutex<HashMap<UserId, bool>>,
 }
@@ -120,6 +123,7 @@ pub async fn run(config: MsgServerConfig, listener: TcpListener, shutdown: Shutd
         tokio::spawn(Arc::clone(&server).keep_reading_keys()),
         tokio::spawn(Arc::clone(&server).ask_owners()),
         tokio::spawn(Arc::clone(&server).ask_slowly()),
+        tokio::spawn(Arc::clone(&server).ask_without_routers()),
         tokio::spawn(Arc::clone(&server).wake_feeds()),
         tokio::spawn(Arc::clone(&server).move_old_marks()),
     ];
@@ -154,6 +158,7 @@ impl Server {
             refused_by: RefusedBy::default(),
             accounts: Accounts::new(&config)?,
             figures: Figures::default(),
+            news: News::default(),
             refreshing: Mutex::default(),
             config,
         }))

@@ -170,9 +170,10 @@ impl Server {
         let Origin { session, peer, content, .. } = origin;
         // Whoever was told that it may not be stored is pushed it like everybody else.
         let origin = (session.is_newer() && !given_up).then_some(session);
-        self.spread(&log, stored.version, stored.time, &content, origin, turn);
+        self.spread(&log, stored, &content, origin, turn);
         if let Some(peer) = peer.filter(|_| stored.peer_version > 0) {
-            self.spread(&peer, stored.peer_version, stored.time, &content, None, turn);
+            let of_peer = link::Stored { version: stored.peer_version, ..stored };
+            self.spread(&peer, of_peer, &content, None, turn);
         }
     }
 
@@ -192,16 +193,16 @@ impl Server {
     fn spread(
         self: &Arc<Self>,
         log: &LogName,
-        version: u64,
-        time: u64,
+        stored: link::Stored,
         content: &Bytes,
         origin: Option<Arc<Session>>,
         turn: &mut Turn,
     ) {
+        let link::Stored { version, time, .. } = stored;
         let send = Send { log: log.as_str(), version, time, content };
         self.channels.send(log, || link::encode_send(&send), turn);
         let entry = Entry { version: Version(version), time: Time(time), content: content.clone() };
-        self.deliver(log.as_str(), entry, origin, turn);
+        self.deliver(log, entry, stored.revision, origin, turn);
     }
 
     /// A volatile message: to those who are online, here and elsewhere.

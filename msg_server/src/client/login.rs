@@ -138,6 +138,8 @@ pub(crate) struct Told {
     logs: Vec<LogState>,
     stamp: u64,
     revision: u64,
+    /// How much news of the user's memberships there was when it was asked for.
+    news: u32,
     invites: Vec<Invite>,
     /// The owner's own number of the login.
     number: u64,
@@ -269,10 +271,11 @@ impl Server {
         inbox: &LogName,
         login: &Login,
     ) -> Result<Option<Told>, (ErrorCode, String)> {
+        let news = inbox.user().map_or(0, |user| self.news.of(&user));
         match self.managers.ask_noting(MANAGER_WITHIN, inbox, &login.ask).await {
             Ok((Reply::LoggedIn { stamp: number, logs, revision, invites, welcome }, asked)) => {
                 let stamp = login.came.stamp(number, asked);
-                Ok(Some(Told { logs, stamp, revision, invites, number, welcome }))
+                Ok(Some(Told { logs, stamp, revision, news, invites, number, welcome }))
             }
             Ok((Reply::Refused { code, message }, _)) => match ErrorCode::from_number(code) {
                 Some(code) if code.retry().is_none() => Err((code, message)),
@@ -330,9 +333,9 @@ impl Server {
             state.known = Some(told.logs.clone());
             state.memberships += 1;
         }
-        if let Some(who) = session.who()
-            && let Some(inbox) = self.followed.get(who.inbox.as_str())
-        {
+        let Some(who) = session.who() else { return };
+        self.believed(&who.user, told.news);
+        if let Some(inbox) = self.followed.get(who.inbox.as_str()) {
             // Where the count was another, news was lost to the sessions that were here before.
             if inbox.see_revision(told.revision).is_some_and(|seen| seen != told.revision) {
                 self.refresh_memberships(who.user.clone());
@@ -348,7 +351,7 @@ impl Server {
         };
         let named: HashMap<_, _> = named.into_iter().collect();
         for log in known.iter().filter(|log| !log.volatile) {
-            let after = named.get(&log.log).map_or(log.head, |version| Version(*version));
+            let after = named.get(&log.log).map_or(log.head, |version| Version(*version)).max(log.since);
             self.follow(session, &log.log, From::After(after), turn);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use mesh::outbox::Turn;
 use protocol::code::ErrorCode;
@@ -13,9 +12,7 @@ use protocol::link::request::Request as Ask;
 use serde_json::value::to_raw_value;
 
 use super::commands::Request;
-use super::topics::refusal;
-
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+use super::topics::{ANSWER_WITHIN, refusal};
 
 /// The most members of one answer.
 const MAX_MEMBERS: u32 = 1000;

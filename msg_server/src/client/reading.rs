@@ -92,6 +92,8 @@ impl Sync {
 
     /// Queues a page; true, with the `OK`, if that was all.
     fn send(&mut self, page: &OwnedPage, turn: &mut Turn) -> bool {
+        // What was before the reader joined is no gap: it is not theirs.
+        self.after = self.after.max(page.since);
         for entry in &page.entries {
             if entry.version > self.after.next() {
                 let upto = Version(entry.version.0 - 1);

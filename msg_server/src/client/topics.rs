@@ -1,35 +1,28 @@
-//! Topics: creating, joining, leaving; and keeping the sessions of one user alike.
+//! Topics: creating, joining, leaving, listing.
 
-use std::collections::HashSet;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mesh::outbox::Turn;
-use protocol::access::Join;
-use protocol::channel::Channel;
+use protocol::access::{History, Join};
+use protocol::account::Keys;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::command::{Packet, name};
-use protocol::ids::{LogName, TopicName, UserId, Version};
-use protocol::link::Frame;
+use protocol::ids::{LogName, TopicName, Version};
 use protocol::link::request::Request as Ask;
-use protocol::link::request::{LogState, Notice, Reply};
+use protocol::link::request::{LogState, Reply};
 use serde_json::value::to_raw_value;
 
-use super::alignment::Alignment;
 use super::commands::Request;
 use super::session::{HoldsNext, Session, Who};
 use crate::follow::feed::From;
 use crate::server::Server;
 
 /// How long a manager may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// How often a topic that an old client waits for is looked for again.
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
-
-/// After memberships could not be read.
-const REFRESH_AGAIN: Duration = Duration::from_secs(1);
 
 /// Of what an old client missed in a topic, so many of the newest are sent.
 const OLD_CATCH_UP: u64 = 100;
@@ -48,12 +41,22 @@ impl Request<'_> {
             }
             Err(error) => return self.malformed(&error.to_string(), turn),
         };
+        // A client of the field makes topics as it always did.
+        let keys = if self.session.is_newer() { Keys::parse(self.body) } else { Ok(Keys::default()) };
+        let (join, history) = match keys {
+            Ok(keys) => (keys.join, keys.history),
+            Err(error) => return self.malformed(&error.to_string(), turn),
+        };
+        let otherwise = if self.session.is_newer() { self.server.topics_take() } else { Join::Open };
         let joining = Joining {
             session: Arc::clone(self.session),
             who: self.who.clone(),
             seq: self.packet.seq,
             create: &*self.packet.cmd_name == name::CREATE_TOPIC,
             volatile: self.packet.volatile == Some(true),
+            join,
+            history,
+            otherwise,
             topic,
         };
         let server = Arc::clone(self.server);
@@ -104,6 +107,10 @@ struct Joining {
     seq: Option<u64>,
     create: bool,
     volatile: bool,
+    join: Option<Join>,
+    history: Option<History>,
+    /// Whom a new topic takes where that was not said.
+    otherwise: Join,
     topic: TopicName,
 }
 
@@ -115,8 +122,8 @@ impl Joining {
     async fn ask(&self, server: &Server) -> Option<Reply> {
         let (topic, user) = (self.topic.clone(), self.who.user.clone());
         let ask = if self.create {
-            let (volatile, otherwise) = (self.volatile, Join::Open);
-            Ask::CreateTopic { topic, user, volatile, join: None, history: None, otherwise }
+            let Self { volatile, join, history, otherwise, .. } = *self;
+            Ask::CreateTopic { topic, user, volatile, join, history, otherwise }
         } else {
             Ask::JoinTopic { topic, user, device: self.who.device.clone() }
         };
@@ -124,12 +131,14 @@ impl Joining {
     }
 
     async fn run(self, server: &Arc<Server>) {
+        let news = server.news.of(&self.who.user);
         let reply = self.ask(server).await;
         let mut turn = Turn::default();
         match reply {
             Some(Reply::Joined { log, already }) => {
                 self.answer(server, &log, &mut turn);
                 server.adopt(&self.session, &[&log], &mut turn);
+                server.believed(&self.who.user, news);
                 if !already {
                     server.membership_changed(&self.who.user, &mut turn);
                 }
@@ -156,12 +165,14 @@ impl Joining {
         let deadline = tokio::time::Instant::now() + server.config.old_client_hold;
         let mut held = Some(held);
         loop {
+            let news = server.news.of(&self.who.user);
             match self.ask(server).await {
                 Some(Reply::Joined { already, .. }) if self.create => {
                     return self.tell_others(server, already).await;
                 }
                 Some(Reply::Joined { log, already }) => {
                     self.locate(server, &log).await;
+                    server.believed(&self.who.user, news);
                     return self.tell_others(server, already).await;
                 }
                 Some(Reply::Refused { code, .. }) if self.create && code < 5000 => return,
@@ -194,7 +205,8 @@ impl Joining {
         let located = Packet::new(name::LOCATE_TOPIC_MSG_ADDR, [server.address(), self.topic.as_str()]);
         self.session.push(located.to_bytes(), &mut turn);
         let newest = Version(log.head.0.saturating_sub(OLD_CATCH_UP));
-        let from = if log.volatile { From::Later } else { From::After(log.cursor.max(newest)) };
+        let from =
+            if log.volatile { From::Later } else { From::After(log.cursor.max(newest).max(log.since)) };
         server.know(&self.session, &[log]);
         server.follow(&self.session, &log.log, from, &mut turn);
         turn.flush().await;
@@ -210,150 +222,6 @@ pub(super) fn refusal(reply: Option<Reply>) -> ErrorCode {
     }
 }
 
-/// How reading a user's memberships went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Refreshed {
-    /// All sessions follow what they are to, or there are none.
-    Done,
-    /// A session joined or left a topic meanwhile.
-    Outdated,
-    /// No manager told them.
-    Unread,
-}
-
-impl Server {
-    fn know(&self, session: &Session, logs: &[&LogState]) {
-        let names: HashSet<&LogName> = logs.iter().map(|log| &log.log).collect();
-        let mut state = session.state();
-        state.memberships += 1;
-        // Where no manager has told the logs yet, the late login does.
-        if let Some(known) = &mut state.known {
-            known.retain(|other| !names.contains(&other.log));
-            known.extend(logs.iter().copied().cloned());
-        }
-    }
-
-    /// A newer session's user is a member of more topics: each is read from its head on, once the session has resumed.
-    fn adopt(self: &Arc<Self>, session: &Arc<Session>, logs: &[&LogState], turn: &mut Turn) {
-        self.know(session, logs);
-        for log in logs {
-            if log.volatile {
-                self.follow(session, &log.log, From::Later, turn);
-            } else if session.state().resumed.is_some() {
-                self.follow(session, &log.log, From::After(log.head), turn);
-            }
-        }
-    }
-
-    fn forget(self: &Arc<Self>, session: &Arc<Session>, logs: &[&LogName], turn: &mut Turn) {
-        let names: HashSet<&LogName> = logs.iter().copied().collect();
-        {
-            let mut state = session.state();
-            state.memberships += 1;
-            if let Some(known) = &mut state.known {
-                known.retain(|other| !names.contains(&other.log));
-            }
-        }
-        for log in logs {
-            self.unfollow(session, log.as_str(), turn);
-        }
-    }
-
-    /// A topic is no more: nobody here follows it any longer.
-    pub(crate) fn topic_dissolved(self: &Arc<Self>, topic: &TopicName, turn: &mut Turn) {
-        let log = LogName::topic(topic);
-        let readers = self.followed.get(log.as_str()).map(|followed| followed.readers());
-        for session in readers.unwrap_or_default() {
-            self.forget(&session, &[&log], turn);
-        }
-    }
-
-    /// A membership changed through a session here: the user's other sessions, here and elsewhere, look again.
-    fn membership_changed(self: &Arc<Self>, user: &UserId, turn: &mut Turn) {
-        self.refresh_memberships(user.clone());
-        let notice = Notice::MembershipChanged { user: user.clone() };
-        let json = serde_json::to_vec(&notice).unwrap_or_default();
-        self.channels.publish(Channel::TopicStatus, &Frame::Notice(&json).to_bytes(), turn);
-    }
-
-    /// Reads the user's memberships and has the user's sessions here follow just those: one reading at a time for each user,
-    /// and one more after it for whatever happened meanwhile.
-    pub(crate) fn refresh_memberships(self: &Arc<Self>, user: UserId) {
-        match self.refreshing.lock().entry(user.clone()) {
-            Entry::Occupied(mut again) => return *again.get_mut() = true,
-            Entry::Vacant(place) => *place.insert(false),
-        };
-        let server = Arc::clone(self);
-        self.shutdown.spawn(async move {
-            loop {
-                let refreshed = server.refreshed(&user).await;
-                {
-                    let mut refreshing = server.refreshing.lock();
-                    let again = refreshing.insert(user.clone(), false) == Some(true);
-                    if !again && refreshed == Refreshed::Done {
-                        refreshing.remove(&user);
-                        return;
-                    }
-                }
-                if refreshed == Refreshed::Unread {
-                    tokio::time::sleep(REFRESH_AGAIN).await;
-                }
-            }
-        });
-    }
-
-    async fn refreshed(self: &Arc<Self>, user: &UserId) -> Refreshed {
-        let sessions = self.sessions.of(user.as_str());
-        if sessions.is_empty() || self.shutdown.is_draining() {
-            return Refreshed::Done;
-        }
-        if !self.end_outlived(user, &sessions).await {
-            return Refreshed::Unread;
-        }
-        let seen: Vec<u64> = sessions.iter().map(|session| session.state().memberships).collect();
-        let ask = Ask::Topics { user: user.clone() };
-        let asked = self.managers.ask_within(ANSWER_WITHIN, &LogName::inbox(user), &ask).await;
-        let Ok(Reply::Topics { topics, .. }) = asked else { return Refreshed::Unread };
-        let (mut refreshed, mut turn) = (Refreshed::Done, Turn::default());
-        for (session, seen) in sessions.iter().zip(seen) {
-            if !self.align(session, seen, &topics, &mut turn) {
-                refreshed = Refreshed::Outdated;
-            }
-        }
-        turn.flush().await;
-        refreshed
-    }
-
-    /// False if the session joined or left a topic after the memberships were asked for: they may be older than that.
-    fn align(
-        self: &Arc<Self>,
-        session: &Arc<Session>,
-        seen: u64,
-        topics: &[LogState],
-        turn: &mut Turn,
-    ) -> bool {
-        let known = {
-            let state = session.state();
-            if state.memberships != seen {
-                return state.ended;
-            }
-            match state.known.clone() {
-                Some(known) => known,
-                // Its late login is to come, and reads them anew.
-                None => return true,
-            }
-        };
-        let Alignment { gone, new } = Alignment::between(&known, topics);
-        if !gone.is_empty() {
-            self.forget(session, &gone, turn);
-        }
-        if session.is_newer() && !new.is_empty() {
-            self.adopt(session, &new, turn);
-        }
-        true
-    }
-}
-
 impl Request<'_> {
     /// `TOPICS []`.
     pub(super) fn topics(&self, _turn: &mut Turn) {
@@ -364,12 +232,13 @@ impl Request<'_> {
             let reply = server.managers.ask_within(ANSWER_WITHIN, &who.inbox, &ask).await.ok();
             let mut turn = Turn::default();
             match reply {
-                Some(Reply::Topics { topics, .. }) => {
+                Some(Reply::Topics { topics, invites }) => {
                     let json = to_raw_value(&topics).ok();
                     if let Some(seq) = seq {
                         let mut ok = protocol::event::ok(seq);
                         ok.topics = json.as_deref();
-                        session.push(ok.to_bytes(), &mut turn);
+                        let invites = Some(invites).filter(|invites| !invites.is_empty());
+                        session.push(Keys { invites, ..Keys::default() }.with(&ok), &mut turn);
                     }
                 }
                 other => session.refuse(seq, refusal(other), None, &mut turn),

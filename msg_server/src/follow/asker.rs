@@ -19,6 +19,9 @@ use crate::server::Server;
 /// Logs in one question.
 const BATCH: usize = 500;
 
+/// How often every followed topic is asked for while no router is linked.
+const WITHOUT_ROUTERS: Duration = Duration::from_secs(1);
+
 /// After a question that failed.
 const AGAIN: Duration = Duration::from_millis(100);
 
@@ -88,11 +91,34 @@ impl Server {
     }
 
     fn heard_bounds(self: &Arc<Self>, log: &Arc<FollowedLog>, bounds: LogBounds, turn: &mut Turn) {
+        if let Some(topic) = log.name().topic_name().filter(|_| bounds.gone) {
+            return self.topic_dissolved(&topic, turn);
+        }
         log.with(self, turn, |feed, steps| feed.bounds(bounds.head, Instant::now(), steps));
-        if let Some(user) = log.name().user()
-            && log.see_revision(bounds.revision).unwrap_or(0) != bounds.revision
-        {
-            self.refresh_memberships(user);
+        match log.name().user() {
+            Some(user) => {
+                if log.see_revision(bounds.revision).unwrap_or(0) != bounds.revision {
+                    self.refresh_memberships(user);
+                }
+            }
+            None => self.heard_of_ends(log, bounds.revision),
+        }
+    }
+
+    /// While no router is linked, asks for every followed topic again and again: nobody else tells what a msg_server that our
+    /// manager is not linked to had done to it.
+    pub(crate) async fn ask_without_routers(self: Arc<Self>) {
+        let mut ticks = tokio::time::interval(WITHOUT_ROUTERS);
+        loop {
+            ticks.tick().await;
+            if self.channels.has_router() {
+                continue;
+            }
+            for shard in 0..SHARDS {
+                let mut topics = self.followed.of_shard(shard);
+                topics.retain(|log| log.name().topic_name().is_some());
+                self.recheck(&topics).await;
+            }
         }
     }
 

@@ -208,6 +208,16 @@ impl<R: Clone + PartialEq> Feed<R> {
         self.learn(head, now, steps);
     }
 
+    /// The reader joined after this version, and sees nothing up to it: that is no gap. To be told before the page that it is
+    /// known from.
+    pub fn begins_after(&mut self, id: &R, since: Version) {
+        if let Some(reader) = self.readers.iter_mut().find(|reader| reader.id == *id)
+            && let Place::Behind(at) = &mut reader.place
+        {
+            *at = since.max(*at);
+        }
+    }
+
     fn page_for_all(&mut self, entries: &[Entry], head: Version, now: Instant, steps: &mut impl Steps<R>) {
         self.reading = false;
         for entry in entries {

@@ -9,8 +9,9 @@ use mesh::outbox::Turn;
 use parking_lot::Mutex;
 use protocol::content::{Content, Entry};
 use protocol::event::{self, Dialect};
-use protocol::ids::{LogKind, LogName, Version};
+use protocol::ids::{LogKind, LogName, TopicName, Version};
 
+use super::ends::Ends;
 use super::feed::{Feed, From, Steps, Whom};
 use crate::client::session::Session;
 use crate::server::{Server, count};
@@ -23,8 +24,10 @@ pub struct FollowedLog {
     /// No other has it, also none of the same name at another time.
     number: u64,
     name: LogName,
-    /// For an inbox: the count of membership changes that its sessions have seen.
+    /// For an inbox: the count of membership changes that its sessions have seen. For a topic: the count of ended memberships
+    /// that was heard and needs no look.
     revision: AtomicU64,
+    ends: Mutex<Ends>,
     state: Mutex<State>,
 }
 
@@ -44,7 +47,8 @@ impl FollowedLog {
     pub(super) fn new(name: LogName) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { number, name, revision: AtomicU64::new(UNSEEN), state: Mutex::new(State::New) }
+        let (revision, ends) = (AtomicU64::new(UNSEEN), Mutex::default());
+        Self { number, name, revision, ends, state: Mutex::new(State::New) }
     }
 
     /// The log's name.
@@ -59,6 +63,39 @@ impl FollowedLog {
     /// Remembers how many membership changes were seen; the count before, if one was.
     pub(crate) fn see_revision(&self, revision: u64) -> Option<u64> {
         Some(self.revision.swap(revision, Ordering::Relaxed)).filter(|before| *before != UNSEEN)
+    }
+
+    /// An answer counts the topic's ended memberships: the topic, if somebody has to look who went.
+    pub(super) fn hears_of_ends(&self, count: u64) -> Option<TopicName> {
+        // Asked for each message: without a lock, as long as nobody goes.
+        if self.revision.load(Ordering::Relaxed) == count {
+            return None;
+        }
+        let mut ends = self.ends.lock();
+        if ends.heard(count) {
+            return self.name.topic_name();
+        }
+        if ends.is_settled() {
+            self.revision.store(count, Ordering::Relaxed);
+        }
+        None
+    }
+
+    /// News of the `count`th membership that ended.
+    pub(crate) fn told_of_end(&self, count: u64) {
+        self.ends.lock().told(count);
+    }
+
+    pub(super) fn is_settled(&self) -> bool {
+        self.ends.lock().is_settled()
+    }
+
+    pub(super) fn ends_heard(&self) -> u64 {
+        self.ends.lock().count()
+    }
+
+    pub(super) fn looked_at_readers(&self, count: u64) {
+        self.ends.lock().looked(count);
     }
 
     /// The sessions that read it.
@@ -194,15 +231,20 @@ impl Server {
         self.settle_marks(session);
     }
 
-    /// A durable entry is there: `origin` is the session whose answer is its delivery.
+    /// A durable entry is there: `origin` is the session whose answer is its delivery. Of a topic, `ends` counts its ended
+    /// memberships.
     pub(crate) fn deliver(
         self: &Arc<Self>,
-        log: &str,
+        log: &LogName,
         entry: Entry,
+        ends: u64,
         origin: Option<Arc<Session>>,
         turn: &mut Turn,
     ) {
-        if let Some(followed) = self.followed.get(log) {
+        if let Some(followed) = self.followed.get(log.as_str()) {
+            if let LogKind::Topic(_) = log.kind() {
+                self.heard_of_ends(&followed, ends);
+            }
             followed.with(self, turn, |feed, steps| feed.arrived(entry, origin, Instant::now(), steps));
         }
     }

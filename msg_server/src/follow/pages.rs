@@ -41,9 +41,9 @@ impl Server {
                 return;
             }
             if let Some(page) = self.page(&log, &whom, after).await {
-                match verdict(after, page.entries.len(), page.head, page.refused) {
+                match verdict(after.max(page.since), page.entries.len(), page.head, page.refused) {
                     Verdict::Hand => return self.hand_page(&log, whom, page).await,
-                    Verdict::Refused => return self.refused(&log, &whom).await,
+                    Verdict::Refused => return self.refused(&log, &whom, page.refused).await,
                     Verdict::Again => {}
                 }
             }
@@ -69,18 +69,31 @@ impl Server {
     async fn hand_page(self: &Arc<Self>, log: &Arc<FollowedLog>, whom: Whom<Arc<Session>>, page: OwnedPage) {
         let mut turn = Turn::default();
         log.with(self, &mut turn, |feed, steps| {
+            if let Whom::Reader(session) = &whom {
+                feed.begins_after(session, page.since);
+            }
             feed.page(whom, &page.entries, page.head, Instant::now(), steps)
         });
+        self.heard_of_ends(log, page.revision);
         turn.flush().await;
     }
 
-    /// The reader may not read this log any more.
-    async fn refused(self: &Arc<Self>, log: &FollowedLog, whom: &Whom<Arc<Session>>) {
-        if let Whom::Reader(session) = whom {
-            let mut turn = Turn::default();
-            self.unfollow(session, log.name().as_str(), &mut turn);
-            turn.flush().await;
+    /// The reader may not read this log any more, or nobody may: news of that was lost, or is on its way.
+    async fn refused(self: &Arc<Self>, log: &FollowedLog, whom: &Whom<Arc<Session>>, code: u16) {
+        let mut turn = Turn::default();
+        match (whom, log.name().topic_name()) {
+            (_, Some(topic)) if code == ErrorCode::NameGone.number() => {
+                self.topic_dissolved(&topic, &mut turn);
+            }
+            (Whom::Reader(session), Some(_)) => {
+                self.forget(session, &[log.name()], &mut turn);
+                // It may have become a member again since.
+                session.who().into_iter().for_each(|who| self.refresh_memberships(who.user.clone()));
+            }
+            (Whom::Reader(session), None) => self.unfollow(session, log.name().as_str(), &mut turn),
+            (Whom::Feed, _) => {}
         }
+        turn.flush().await;
     }
 }
 

@@ -216,8 +216,9 @@ impl Server {
                 let login = Rank { stamp, at: &at, session: 0 };
                 self.logged_in_elsewhere(user, device, login, turn);
             }
-            Ok(Notice::MembershipChanged { user } | Notice::MembershipEnded { user, .. }) => {
-                self.refresh_memberships(user);
+            Ok(Notice::MembershipChanged { user }) => self.membership_news(user),
+            Ok(Notice::MembershipEnded { topic, user, revision }) => {
+                self.membership_ended(&topic, user, revision);
             }
             Ok(Notice::TopicDissolved { topic }) => self.topic_dissolved(&topic, turn),
             Ok(Notice::Receipt { user, peer, id, mark }) => {

@@ -92,6 +92,10 @@ pub(crate) struct OwnedPage {
     pub entries: Vec<Entry>,
     /// The number of the code under which it was refused; 0: it was not.
     pub refused: u16,
+    /// Of a topic: how many memberships of it had ended.
+    pub revision: u64,
+    /// The reader sees nothing up to here, and is told of no gap there.
+    pub since: Version,
 }
 
 /// How much of a log is read.
@@ -367,6 +371,8 @@ impl Manager {
             head: Version(page.head),
             entries: page.entries.iter().map(entry).collect(),
             refused: page.refused,
+            revision: page.revision,
+            since: Version(page.since),
         };
         self.answer(page.ask, Answer::Page(owned));
     }

@@ -85,6 +85,22 @@ fn a_hole_is_read_after_its_wait_and_before_anything_later_is_pushed() {
 }
 
 #[test]
+fn what_was_before_a_reader_joined_is_neither_pushed_nor_a_gap() {
+    let (now, mut seen) = (Instant::now(), Seen::default());
+    let mut feed = live(6, now, &mut seen);
+    feed.join(2, From::After(Version(1)), &mut seen);
+    feed.begins_after(&2, Version(4));
+    feed.page(Whom::Reader(2), &entries(5..=6), Version(6), now, &mut seen);
+    assert_eq!(seen.pushed[&2], [5, 6]);
+    assert!(seen.gaps.is_empty());
+    feed.join(3, From::After(Version(2)), &mut seen);
+    feed.begins_after(&3, Version(6));
+    feed.page(Whom::Reader(3), &[], Version(6), now, &mut seen);
+    feed.arrived(entry(7), None, now, &mut seen);
+    assert_eq!(seen.pushed[&3], [7], "it was level at once");
+}
+
+#[test]
 fn one_alarm_stands_at_a_time_however_often_a_hole_opens_and_closes() {
     let (now, mut seen) = (Instant::now(), Seen::default());
     let mut feed = live(0, now, &mut seen);
