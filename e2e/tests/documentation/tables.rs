@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use protocol::access::{Act, Join, Object, TABLE};
 use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
 use protocol::event;
@@ -37,6 +38,29 @@ fn the_channels_are_those_of_the_code() {
     let page = table("channel | number");
     let page: BTreeSet<_> = page.iter().map(|row| (row[0], row[1].parse().expect("a number"))).collect();
     assert_eq!(page, wanted);
+}
+
+/// What is done to topics, by which commands, and who may.
+#[test]
+fn who_may_do_what_to_a_topic_is_what_the_code_says() {
+    let names = |join, act: Act| {
+        let names = act.enough(join).iter().map(|standing| format!("{standing:?}").to_lowercase());
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let commands = |act: Act| {
+        let rows = TABLE.iter().filter(|row| {
+            row.object == Object::Topic(act) || (act == Act::Read && row.object == Object::Logs)
+        });
+        rows.map(|row| row.command).collect::<Vec<_>>().join(", ")
+    };
+    let wanted: Vec<_> = Act::ALL
+        .iter()
+        .map(|act| {
+            let name = format!("{act:?}").to_lowercase();
+            [name, commands(*act), names(Join::Open, *act), names(Join::Invite, *act)]
+        })
+        .collect();
+    assert_eq!(table("what is done | by"), wanted);
 }
 
 /// A frame of each kind with all of its fields, by the name on the page.
