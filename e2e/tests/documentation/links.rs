@@ -42,7 +42,7 @@ async fn shake_hands(mesh: &Mesh, server: usize) -> Wire {
     assert_eq!(their_proof, proof("listener", [&ours, &theirs], &address));
     say(&mut wire, "LINK_PROOF", &[&proof("dialer", [&ours, &theirs], &address), "", ""]).await;
     let ok = packet(&mut wire).await;
-    assert_eq!(ok, json!({"CmdName": "LINK_OK", "Args": [address, "", ""]}));
+    assert_eq!(ok, json!({"CmdName": "LINK_OK", "Args": [address, "open", ""]}));
     wire
 }
 
