@@ -4,7 +4,9 @@ use protocol::code::ErrorCode;
 use protocol::event::Stored as Certain;
 use protocol::link::request::Reply;
 use protocol::link::{self, Frame, Outcome, Stored};
-use storage::{AppendError, Appended, Certainty, PairAppended, StoreError, TopicError};
+use storage::{
+    AccountError, AccountState, AppendError, Appended, Certainty, PairAppended, StoreError, TopicError,
+};
 
 /// What became of an append, or of a pair.
 pub trait IntoStored {
@@ -78,15 +80,22 @@ fn code_of(error: &AppendError) -> (ErrorCode, Certain) {
 pub enum Refusal {
     /// For this reason.
     Code(ErrorCode),
+    /// For this reason, which the text says more exactly.
+    Because(ErrorCode, String),
     /// The store failed.
     Store(StoreError),
 }
 
 impl Refusal {
+    /// For this reason, in words of its own.
+    pub fn because(code: ErrorCode, text: &str) -> Self {
+        Self::Because(code, text.to_owned())
+    }
+
     /// The reason, as a number of the wire.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Code(code) => *code,
+            Self::Code(code) | Self::Because(code, _) => *code,
             Self::Store(_) => ErrorCode::StoreFailed,
         }
     }
@@ -95,6 +104,7 @@ impl Refusal {
     pub fn into_reply(self) -> Reply {
         match self {
             Self::Code(code) => Reply::refused(code),
+            Self::Because(code, message) => Reply::Refused { code: code.number(), message },
             Self::Store(error) => {
                 Reply::Refused { code: ErrorCode::StoreFailed.number(), message: error.to_string() }
             }
@@ -111,6 +121,18 @@ impl From<ErrorCode> for Refusal {
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<AccountError> for Refusal {
+    fn from(error: AccountError) -> Self {
+        match error {
+            AccountError::Changed => Self::Code(ErrorCode::Busy),
+            AccountError::Lookalike(_) => Self::Because(ErrorCode::NameTaken, error.to_string()),
+            AccountError::Ended(AccountState::Deleted) => Self::Code(ErrorCode::NameGone),
+            AccountError::Ended(_) => Self::because(ErrorCode::NotAllowed, "this account is locked"),
+            AccountError::Store(error) => Self::Store(error),
+        }
     }
 }
 

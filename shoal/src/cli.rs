@@ -193,7 +193,8 @@ pub struct StoreArgs {
 pub enum StoreCommand {
     /// Write everything that is stored into one compressed file
     Export {
-        /// The file to write, which must not be there yet; `-` is stdout
+        /// The file to write, which must not be there yet: it holds hashes of passwords, and only its owner may read it;
+        /// `-` is stdout
         #[arg(long, value_name = "FILE")]
         to: PathBuf,
         /// Where the store is.

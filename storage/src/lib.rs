@@ -15,6 +15,7 @@
 //! No method asks for a transaction over several records, so that a backend without them fits: the one thing
 //! that needs two records, a message between two inboxes, has steps that may be cut anywhere ([`pair`]).
 
+pub mod account;
 mod codec;
 pub mod conformance;
 pub mod embedded;
@@ -29,6 +30,7 @@ use protocol::access::Act;
 use protocol::ids::{DeviceId, LogName, StoreId, Time, TopicName, UserId, Version};
 use protocol::link::request::LogBounds;
 
+pub use account::{Account, AccountError, AccountState};
 pub use topic::{MOST_INVITES, Membership, NewTopic, Relation, Rules, Topic, TopicError, TopicsOf};
 pub use types::{
     Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, OpenPair, Page, PairAppended, ReadRange,
@@ -74,9 +76,39 @@ pub trait Store: Send + Sync + 'static {
     /// time; never touches a log's newest entry. Returns the log's first version afterwards.
     fn trim(&self, log: LogName, before: Version) -> Answer<Result<Version, StoreError>>;
 
-    /// A login in mode `open`: makes the account if there is none, remembers the device, and tells the state of the
-    /// user's inbox and of every topic that the user is a member of.
-    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>>;
+    /// A login in mode `open`: makes the account if there is none, notes the device ([`Account::see`]), and tells the
+    /// state of the user's inbox and of every topic that the user is a member of.
+    ///
+    /// # Errors
+    /// [`AccountError::Ended`] for an account that is disabled or deleted.
+    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, AccountError>>;
+
+    /// What a login finds that was decided by others: as [`Store::log_in`], but nothing is made, noted or refused.
+    fn logged_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>>;
+
+    /// The user's account. Where there is none, but the name has left something behind (an inbox, something to do with
+    /// a topic, a cursor), it is one that nobody has claimed, with revision 0: so a name with a past is never taken for a
+    /// new one.
+    fn account(&self, user: UserId) -> Answer<Result<Option<Account>, StoreError>>;
+
+    /// Keeps an account if the one that is there has the revision `expected`, as [`Store::account`] tells it (`None`:
+    /// there is none); its new revision. With it, in the same step:
+    ///
+    /// - a name that is new must not look like another account's ([`protocol::lookalike::skeleton`]);
+    /// - cursors of devices that are not in the list any more go;
+    /// - the user's count of membership changes moves where the change ends somebody's access
+    ///   ([`Account::ends_access_of`]), so that whoever follows the inbox hears of it;
+    /// - a name that becomes, or was, [`AccountState::Deleted`] is emptied: how it stood to topics and its cursors go, its
+    ///   inbox is cut after the newest entry, for every reader, and whoever has the name later has made none of the
+    ///   topics made until then. So whoever is given the name again inherits nothing.
+    ///
+    /// A backend without transactions empties a name after it has written that it is deleted, and once more before it
+    /// writes that it is not.
+    ///
+    /// # Errors
+    /// [`AccountError::Changed`] if another one is there, [`AccountError::Lookalike`] for a new name that looks like
+    /// another; then nothing has happened.
+    fn put_account(&self, account: Account, expected: Option<u64>) -> Answer<Result<u64, AccountError>>;
 
     /// Makes a topic with its creator as a member. For a member of a topic of that name that is as wanted it is as
     /// [`Store::join_topic`].
@@ -131,8 +163,8 @@ pub trait Store: Send + Sync + 'static {
     /// Moves cursors forward, never beyond the log's head. Answers where each stood before.
     fn move_cursors(&self, batch: Vec<CursorMove>) -> Answer<Vec<Result<Version, StoreError>>>;
 
-    /// Names of accounts after a name, in order, at most `limit`: for export.
-    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<UserId>, StoreError>>;
+    /// Accounts with a record after a name, in the order of their names, at most `limit`.
+    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<Account>, StoreError>>;
 
     /// Topics after a name, in order, at most `limit`: for export.
     fn topics(&self, after: Option<TopicName>, limit: usize) -> Answer<Result<Vec<Topic>, StoreError>>;

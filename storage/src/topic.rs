@@ -24,6 +24,8 @@ pub struct Topic {
     pub rules: Rules,
     /// It is no more, and its name is not given again.
     pub dissolved: bool,
+    /// Which owner of the creator's name made it ([`crate::Account::life`]): whoever is given the name later has not.
+    pub creator_life: u64,
 }
 
 /// What a topic is from its creation.
@@ -57,6 +59,30 @@ impl Rules {
             join: if bits & Self::INVITE == 0 { Join::Open } else { Join::Invite },
             history: if bits & Self::FROM_JOIN == 0 { History::All } else { History::FromJoin },
         }
+    }
+}
+
+/// What of a topic goes into one number, for files: beside its rules, whether it was dissolved, and the life of its
+/// creator's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Traits {
+    pub rules: Rules,
+    pub dissolved: bool,
+    pub creator_life: u64,
+}
+
+impl Traits {
+    const DISSOLVED: u64 = 1 << 16;
+    const LIFE: u32 = 20;
+
+    pub fn bits(self) -> u64 {
+        let dissolved = if self.dissolved { Self::DISSOLVED } else { 0 };
+        self.rules.bits() | dissolved | self.creator_life << Self::LIFE
+    }
+
+    pub fn from_bits(bits: u64) -> Self {
+        let (rules, dissolved) = (Rules::from_bits(bits), bits & Self::DISSOLVED != 0);
+        Self { rules, dissolved, creator_life: bits >> Self::LIFE }
     }
 }
 

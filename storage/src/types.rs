@@ -7,6 +7,7 @@ use protocol::content::Entry;
 use protocol::ids::{DeviceId, LogName, Time, TopicName, UserId, Version};
 use protocol::link::request::{LogState, Mark};
 
+use crate::Account;
 use crate::topic::{Relation, Topic};
 
 /// A message to be appended to one log.
@@ -173,7 +174,7 @@ pub struct OpenPair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Restored {
     /// An account.
-    Account(UserId),
+    Account(Box<Account>),
     /// A topic.
     Topic(Topic),
     /// How somebody stands to a topic.

@@ -83,7 +83,7 @@ async fn write(store: &dyn Store, part: &Path) -> Result<Counts, Failure> {
     Ok(counts)
 }
 
-/// A back-up holds what everybody wrote: for its owner only.
+/// A back-up holds what everybody wrote, and the hashes of passwords and tokens: for its owner only.
 fn create(part: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(part)
 }

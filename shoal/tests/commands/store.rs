@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -50,6 +51,8 @@ fn what_was_said_is_there_after_a_restart_and_after_a_restore_elsewhere() {
     let (code, said, error) = told(folder.path(), &["store", "export", "--to", "talk.backup"]);
     assert_eq!(code, Some(0), "{error}");
     assert!(said.starts_with("exported: 2 accounts") && said.contains("2 logs with 4 entries"), "{said}");
+    let mode = fs::metadata(folder.path().join("talk.backup")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "it holds what everybody wrote, and hashes of passwords");
     let elsewhere = tempfile::tempdir().unwrap();
     fs::rename(folder.path().join("talk.backup"), elsewhere.path().join("talk.backup")).unwrap();
     for _ in 0..2 {

@@ -5,15 +5,17 @@ use std::io::Cursor;
 use protocol::access::{History, Join};
 use protocol::content::Entry;
 use protocol::ids::{Time, Version};
+use protocol::link::accounts::PasswordHash;
 use protocol::link::request::Mark;
 
+use super::accounts::{change, claimed, give_a_past, give_the_name_again, nothing_is_inherited};
 use super::cast::{
     append, create, create_volatile, device, entries, inbox, log_in, new_topic, pair, said, told, topic,
     topic_log, user,
 };
 use super::{Subject, dump};
 use crate::export::{Counts, ImportError, MAGIC, export, import, verify};
-use crate::{AppendError, CursorMove, NewTopic, Restored, Store, StoreError};
+use crate::{Account, AccountError, AppendError, CursorMove, NewTopic, Restored, Store, StoreError};
 
 pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
     an_export_is_put_back_as_it_was(make(), make()).await;
@@ -21,11 +23,19 @@ pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
     a_store_that_holds_something_else_is_not_mixed_with_an_export(make(), make()).await;
     a_cut_or_changed_export_is_refused_and_nothing_of_it_imported(make(), make()).await;
     things_are_put_back_in_order_only(make()).await;
+    an_emptied_inbox_is_put_back_empty(make(), make()).await;
+    another_account_of_the_same_name_is_in_the_way(make()).await;
 }
 
 /// A store with some of everything.
 async fn fill(store: &dyn Store) {
     log_in(store, &["amy", "bob", "eve"]).await;
+    change(store, "amy", |amy| {
+        amy.password = Some(PasswordHash("$argon2id$v=19$hash".into()));
+        amy.see(&device("phone"), amy.made).admitted = true;
+    })
+    .await
+    .unwrap();
     create(store, "garden", "amy").await.unwrap();
     store.join_topic(topic("garden"), user("bob"), None).await.unwrap();
     create_volatile(store, "radio", "eve").await.unwrap();
@@ -78,6 +88,10 @@ async fn an_export_is_put_back_as_it_was(from: impl Subject, mut to: impl Subjec
     for log in [inbox("amy"), inbox("bob"), topic_log("garden")] {
         assert_eq!(entries(to.store(), &log).await, entries(from.store(), &log).await, "times of {log}");
     }
+    let accounts = async |store: &dyn Store| store.accounts(None, 9).await.unwrap();
+    assert_eq!(accounts(to.store()).await, accounts(from.store()).await, "with their times");
+    let alike = to.store().put_account(claimed("Amy"), None).await;
+    assert_eq!(alike, Err(AccountError::Lookalike(user("amy"))));
     // What came with the import is known when it is sent again.
     let again = append(to.store(), &topic_log("garden"), said("bob", "t3", "xxx")).await.unwrap();
     assert_eq!((again.version, again.duplicate), (Version(4), true));
@@ -148,4 +162,29 @@ async fn things_are_put_back_in_order_only(subject: impl Subject) {
         [(3, 5), (4, 5)]
     );
     assert_eq!(append(store, &inbox("amy"), told("bob", "new", "amy", "hi")).await.unwrap().version.0, 5);
+}
+
+async fn an_emptied_inbox_is_put_back_empty(from: impl Subject, to: impl Subject) {
+    give_a_past(from.store()).await;
+    give_the_name_again(from.store()).await.unwrap();
+    let file = exported(from.store()).await;
+    for _ in 0..2 {
+        imported(to.store(), &file).await.unwrap();
+        nothing_is_inherited(to.store()).await;
+        assert_eq!(dump(to.store()).await, dump(from.store()).await);
+    }
+}
+
+async fn another_account_of_the_same_name_is_in_the_way(subject: impl Subject) {
+    let store = subject.store();
+    let account = |display: &str| {
+        let account = Account { display: display.into(), revision: 3, ..claimed("amy") };
+        Restored::Account(Box::new(account))
+    };
+    for _ in 0..2 {
+        store.restore(vec![account("Amy")]).await.unwrap();
+    }
+    assert!(store.restore(vec![account("somebody else")]).await.is_err());
+    let kept = store.account(user("amy")).await.unwrap().unwrap();
+    assert_eq!((&*kept.display, kept.revision), ("Amy", 3));
 }

@@ -77,6 +77,12 @@ pub(super) async fn log_in(store: &dyn Store, users: &[&str]) {
     }
 }
 
+/// The names of all accounts.
+pub(super) async fn accounts(store: &dyn Store) -> Vec<String> {
+    let accounts = store.accounts(None, 1_000).await.unwrap();
+    accounts.into_iter().map(|account| account.user.as_str().to_owned()).collect()
+}
+
 /// Everything that is left of a log.
 pub(super) async fn entries(store: &dyn Store, log: &LogName) -> Vec<Entry> {
     let mut all: Vec<Entry> = Vec::new();

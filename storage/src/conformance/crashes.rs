@@ -1,11 +1,13 @@
-//! For backends whose pairs take several steps: a crash between any two of them leaves nothing half.
+//! For backends that write several records for one call: a crash between any two of them leaves nothing half.
 
 use std::time::Duration;
 
 use protocol::ids::Time;
 
-use super::cast::{contents, inbox, log_in, pair, told};
+use super::accounts::{give_a_past, give_the_name_again, nothing_is_inherited};
+use super::cast::{contents, inbox, log_in, pair, told, user};
 use super::{ModelStore, Subject};
+use crate::AccountState;
 use crate::pair::complete_open_pairs;
 
 /// A subject that can be stopped between two writes.
@@ -27,13 +29,44 @@ impl Stoppable for ModelStore {
     }
 }
 
-/// Runs the check on subjects that stop after one write, after two, and so on.
+/// Runs the checks on subjects that stop after one write, after two, and so on.
 pub async fn run<S: Stoppable>(mut make: impl FnMut() -> S) {
     let mut writes = 0;
     while a_crash_leaves_nothing_half(make(), writes).await {
         writes += 1;
     }
     assert!(writes > 2, "a pair takes several writes; it was stopped after at most {writes}");
+    run_names(make).await;
+}
+
+/// Runs the check of names that are given again, which a backend with transactions passes too.
+pub async fn run_names<S: Stoppable>(mut make: impl FnMut() -> S) {
+    let mut writes = 0;
+    while a_crash_leaves_nothing_to_inherit(make(), writes).await {
+        writes += 1;
+    }
+    assert!(
+        writes > 1,
+        "a name is emptied and given in several writes; it was stopped after at most {writes}"
+    );
+}
+
+/// Whether the subject was stopped at all.
+async fn a_crash_leaves_nothing_to_inherit(mut subject: impl Stoppable, writes: u64) -> bool {
+    give_a_past(subject.store()).await;
+    subject.stop_after(writes);
+    let answer = give_the_name_again(subject.store()).await;
+    let stopped = subject.stopped();
+    assert!(stopped || answer.is_ok(), "nothing stopped it after {writes} writes: {answer:?}");
+    subject.restart().await;
+    let there = subject.store().account(user("amy")).await.unwrap().unwrap();
+    let given = there.claimed && there.state == AccountState::Active;
+    assert!(given || answer.is_err(), "stopped after {writes} writes, a name that was given is lost");
+    if !given {
+        give_the_name_again(subject.store()).await.unwrap();
+    }
+    nothing_is_inherited(subject.store()).await;
+    stopped
 }
 
 /// Whether the subject was stopped at all.

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use futures::future::join_all;
 use protocol::access::{Act, History, Join};
-use protocol::ids::{LogName, Version};
+use protocol::ids::{LogName, Time, Version};
 use protocol::link::request::{LogState, Mark};
 
 use super::cast::{device, inbox, new_topic, said, to_log, told, topic, topic_log, user};
+use super::dump::timeless;
 use super::{DEDUPE, ModelStore, Subject, dump};
-use crate::{Append, CursorMove, Membership, NewTopic, Store};
+use crate::{Account, AccountState, Append, CursorMove, Membership, NewTopic, Store};
 
 /// A call, its parts chosen by small numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,6 +39,8 @@ pub enum Step {
     Move(u8, u8, u8, u8),
     /// Retention: log, before.
     Trim(u8, u8),
+    /// A change of an account: whose, which, device.
+    Account(u8, u8, u8),
     /// Half of [`DEDUPE`] passes.
     Pass,
     /// The process is killed and started again.
@@ -45,6 +48,8 @@ pub enum Step {
 }
 
 const PEOPLE: [&str; 3] = ["amy", "bob", "eve"];
+/// Whose accounts are changed; two of them look alike.
+const NAMES: [&str; 4] = ["amy", "bob", "eve", "Amy"];
 const TOPICS: [&str; 4] = ["club", "garden", "radio", "ruin"];
 
 fn person(number: u8) -> &'static str {
@@ -85,7 +90,7 @@ impl Step {
         };
         let mut four = || (byte(), byte(), byte(), byte());
         let (kind, a, b, c) = four();
-        match kind % 32 {
+        match kind % 40 {
             0..10 => Self::Append([four(), four(), four()]),
             10..16 => Self::Pair(a, b, c, kind >> 5),
             16..18 => Self::LogIn(a, b),
@@ -100,7 +105,8 @@ impl Step {
             26 | 27 => Self::Move(a, b, c, kind >> 5),
             28 | 29 => Self::Trim(a, b),
             30 => Self::Pass,
-            _ => Self::Restart,
+            31 => Self::Restart,
+            _ => Self::Account(a, b, c),
         }
     }
 
@@ -125,7 +131,7 @@ impl Step {
             }
             Self::LogIn(who, on) => {
                 let device = (on % 3 > 0).then(|| device(&format!("d{}", on % 3)));
-                let login = store.log_in(user(person(who)), device).await.unwrap();
+                let login = store.log_in(user(person(who)), device).await;
                 format!("{login:?}")
             }
             Self::Create(which, who, rules) => {
@@ -171,9 +177,34 @@ impl Step {
             Self::Trim(log, before) => {
                 format!("{:?}", store.trim(log_of(log), Version(u64::from(before % 16))).await)
             }
+            Self::Account(who, what, on) => change_account(store, who, what, on).await,
             Self::Pass | Self::Restart => String::new(),
         }
     }
+}
+
+/// Changes an account as whoever has read it, or as somebody who has not: the answer, and what is there then.
+async fn change_account(store: &dyn Store, who: u8, what: u8, on: u8) -> String {
+    let user = user(NAMES[who as usize % NAMES.len()]);
+    let found = store.account(user.clone()).await.unwrap();
+    let mut account = found.clone().unwrap_or_else(|| Account::unclaimed(user.clone(), Time(7)));
+    let mut expected = found.map(|found| found.revision);
+    match what % 10 {
+        0..2 => account.claimed = true,
+        2 => account.state = AccountState::Disabled,
+        3..5 => account.state = AccountState::Active,
+        5 => account.state = AccountState::Deleted,
+        6 => drop(account.devices.pop()),
+        7 => {
+            let latest = account.devices.iter().map(|device| device.seen).max();
+            account.see(&device(&format!("d{}", on % 3)), latest.unwrap_or(account.made)).admitted = true;
+        }
+        8 => account.generation += 1,
+        _ => expected = expected.map_or(Some(0), |revision| on.is_multiple_of(2).then_some(revision + 1)),
+    }
+    let answer = store.put_account(account, expected).await;
+    let there = store.account(user).await.unwrap();
+    format!("{answer:?} {:?}", there.map(timeless))
 }
 
 fn joined(membership: Membership) -> (LogState, bool) {

@@ -9,6 +9,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a check fails by panicking")]
 
+mod accounts;
 mod appends;
 mod archive;
 mod cast;
@@ -17,6 +18,7 @@ mod cursors;
 mod dump;
 pub mod history;
 mod model;
+mod model_accounts;
 mod model_store;
 mod model_topics;
 mod pairs;
@@ -57,6 +59,7 @@ pub async fn run<S: Subject>(mut make: impl FnMut() -> S) {
     topics::run(&mut make).await;
     rules::run(&mut make).await;
     cursors::run(&mut make).await;
+    accounts::run(&mut make).await;
     retention::run(&mut make).await;
     archive::run(&mut make).await;
 }

@@ -11,8 +11,8 @@ use protocol::ids::{DeviceId, LogKind, LogName, Time, TopicName, UserId, Version
 use protocol::link::request::{LogBounds, LogState, Mark};
 
 use crate::{
-    Append, AppendError, Appended, CursorMove, LoggedIn, OpenPair, Page, ReadRange, Relation, Restored,
-    StoreError, Topic, TopicsOf,
+    Account, Append, AppendError, Appended, CursorMove, LoggedIn, OpenPair, Page, ReadRange, Relation,
+    Restored, StoreError, Topic, TopicsOf,
 };
 
 /// Bytes that a content may have.
@@ -20,20 +20,22 @@ const LIMIT: usize = 16 << 20;
 
 type CursorKey = (UserId, Option<DeviceId>, LogName, Mark);
 
-/// Everything that a store knows.
+/// Everything that a store knows; what concerns accounts is in [`super::model_accounts`].
 #[derive(Debug, Default)]
 pub(super) struct Model {
     pub now: Time,
     dedupe: Option<Duration>,
     logs: BTreeMap<LogName, Log>,
-    pub(super) accounts: BTreeSet<UserId>,
+    pub(super) accounts: BTreeMap<UserId, Account>,
+    /// Whose name has this skeleton.
+    pub(super) skeletons: BTreeMap<String, UserId>,
     pub(super) topics: BTreeMap<TopicName, Topic>,
     pub(super) relations: BTreeMap<(TopicName, UserId), Relation>,
     /// How often each user's memberships changed.
     pub(super) revisions: BTreeMap<UserId, u64>,
     /// How many memberships of each topic have ended.
     pub(super) ended: BTreeMap<TopicName, u64>,
-    cursors: HashMap<CursorKey, Version>,
+    pub(super) cursors: HashMap<CursorKey, Version>,
 }
 
 #[derive(Debug, Default)]
@@ -105,6 +107,9 @@ impl Model {
             }
             other => other.is_some(),
         };
+        if let Some(owner) = message.log.user() {
+            self.check_half(&owner)?;
+        }
         if let Some(topic) = topic {
             let sender = UserId::new(parsed.sender).map_err(|_| AppendError::IdReused)?;
             if self.admit(Act::Send, &topic, &sender).map_err(AppendError::Refused)?.rules.volatile {
@@ -125,12 +130,16 @@ impl Model {
         let parsed = Content::parse(content).ok()?;
         let Some([sender, recipient]) = people(&parsed) else { return Some(AppendError::UnknownRecipient) };
         let known = self.known_halves(&parsed, [&sender, &recipient]);
-        if known == [None, None] {
-            let unknown = sender != recipient && !self.accounts.contains(&recipient);
-            return unknown.then_some(AppendError::UnknownRecipient);
+        if known.iter().flatten().any(|fingerprint| *fingerprint != parsed.fingerprint()) {
+            return Some(AppendError::IdReused);
         }
-        let reused = known.iter().flatten().any(|fingerprint| *fingerprint != parsed.fingerprint());
-        reused.then_some(AppendError::IdReused)
+        match known {
+            [Some(_), Some(_)] => Ok(()),
+            [None, None] => self.check_pair(&sender, &recipient),
+            [None, Some(_)] => self.check_half(&sender),
+            [Some(_), None] => self.check_half(&recipient),
+        }
+        .err()
     }
 
     /// Makes the account of whoever sends this, if there is none and it is no repeat.
@@ -138,7 +147,7 @@ impl Model {
         let Ok(parsed) = Content::parse(content) else { return };
         let Some([sender, recipient]) = people(&parsed) else { return };
         if self.known_halves(&parsed, [&sender, &recipient]).contains(&None) {
-            self.accounts.insert(sender);
+            self.make_account(&sender);
         }
     }
 
@@ -205,8 +214,7 @@ impl Model {
         log.first()
     }
 
-    pub fn log_in(&mut self, user: &UserId, device: Option<&DeviceId>) -> LoggedIn {
-        let new = self.accounts.insert(user.clone());
+    pub fn logged_in(&self, user: &UserId, device: Option<&DeviceId>, new: bool) -> LoggedIn {
         let mut logs = vec![self.log_state(LogName::inbox(user), user, Some(device))];
         let TopicsOf { topics, invites } = self.topics_of(user, Some(device));
         logs.extend(topics);
@@ -253,10 +261,6 @@ impl Model {
         stood
     }
 
-    pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Vec<UserId> {
-        after_name(self.accounts.iter(), after, limit)
-    }
-
     pub fn logs(&self, after: Option<&LogName>, limit: usize) -> Vec<LogName> {
         let with_entries = self.logs.iter().filter(|(_, log)| log.head() > Version(0));
         after_name(with_entries.map(|(name, _)| name), after, limit)
@@ -277,9 +281,7 @@ impl Model {
 
     pub fn restore(&mut self, thing: &Restored) -> Result<(), StoreError> {
         match thing {
-            Restored::Account(user) => {
-                self.accounts.insert(user.clone());
-            }
+            Restored::Account(account) => self.restore_account(account)?,
             Restored::Topic(topic) => self.restore_topic(topic)?,
             Restored::Relation(topic, user, relation) => self.restore_relation(topic, user, relation)?,
             Restored::Entry(name, entry) => {

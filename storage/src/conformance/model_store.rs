@@ -16,8 +16,9 @@ use super::Subject;
 use super::model::Model;
 use crate::pair::{Pairs, append_pairs};
 use crate::{
-    Answer, Append, AppendError, Appended, Certainty, CursorMove, LoggedIn, Membership, NewTopic, OpenPair,
-    Page, PairAppended, ReadRange, Relation, Restored, Store, StoreError, Topic, TopicError, TopicsOf,
+    Account, AccountError, AccountState, Answer, Append, AppendError, Appended, Certainty, CursorMove,
+    LoggedIn, Membership, NewTopic, OpenPair, Page, PairAppended, ReadRange, Relation, Restored, Store,
+    StoreError, Topic, TopicError, TopicsOf,
 };
 
 /// A store in memory: what the others are compared with, and an example of a backend without transactions.
@@ -77,6 +78,41 @@ impl ModelStore {
     ) -> Answer<Result<T, E>> {
         let answer = self.write_model(write).unwrap_or_else(|| Err(StoreError::Closed.into()));
         Box::pin(ready(answer))
+    }
+
+    /// As a backend without transactions does it: a name is emptied after it is known to be deleted, and again before it
+    /// is not any more.
+    fn put_by_steps(&self, account: &Account, expected: Option<u64>) -> Result<u64, AccountError> {
+        let user = &account.user;
+        let (was_deleted, loses_devices) = {
+            let model = self.model.lock();
+            model.check_put(account, expected)?;
+            (model.is_gone(user), model.loses_devices(account))
+        };
+        if was_deleted {
+            self.empty(user)?;
+        }
+        let revision = self.step(|model| model.put_record(account))?;
+        if account.state == AccountState::Deleted {
+            self.empty(user)?;
+        }
+        if loses_devices {
+            self.step(|model| model.drop_cursors_of_gone_devices(user))?;
+        }
+        Ok(revision)
+    }
+
+    fn empty(&self, user: &UserId) -> Result<(), StoreError> {
+        let topics = self.model.lock().related_to(user);
+        for topic in topics {
+            self.step(|model| model.relate(&topic, user, None))?;
+        }
+        self.step(|model| model.drop_cursors(user))?;
+        self.step(|model| model.empty(&LogName::inbox(user)))
+    }
+
+    fn step<T>(&self, write: impl FnOnce(&mut Model) -> T) -> Result<T, StoreError> {
+        self.write_model(write).ok_or(StoreError::Closed)
     }
 
     fn one_pair(&self, content: &Bytes) -> Result<PairAppended, AppendError> {
@@ -148,8 +184,22 @@ impl Store for ModelStore {
         self.write_or(|model| Ok(model.trim(&log, before)))
     }
 
-    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>> {
-        self.write_or(|model| Ok(model.log_in(&user, device.as_ref())))
+    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, AccountError>> {
+        self.write_or(|model| model.log_in(&user, device.as_ref()))
+    }
+
+    fn logged_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>> {
+        self.read_model(|model| model.logged_in(&user, device.as_ref(), false))
+    }
+
+    fn account(&self, user: UserId) -> Answer<Result<Option<Account>, StoreError>> {
+        self.read_model(|model| model.account(&user))
+    }
+
+    fn put_account(&self, account: Account, expected: Option<u64>) -> Answer<Result<u64, AccountError>> {
+        let crashed = || Err(StoreError::Closed.into());
+        let put = if self.crashed() { crashed() } else { self.put_by_steps(&account, expected) };
+        Box::pin(ready(put))
     }
 
     fn create_topic(&self, topic: NewTopic) -> Answer<Result<Membership, TopicError>> {
@@ -217,7 +267,7 @@ impl Store for ModelStore {
         Box::pin(ready(batch.iter().map(moved).collect()))
     }
 
-    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<UserId>, StoreError>> {
+    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<Account>, StoreError>> {
         self.read_model(|model| model.accounts(after.as_ref(), limit))
     }
 

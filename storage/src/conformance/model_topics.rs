@@ -11,12 +11,20 @@ use crate::{MOST_INVITES, Membership, NewTopic, Relation, StoreError, Topic, Top
 impl Model {
     /// Whether the user may do that to the topic; the topic if so.
     pub(super) fn admit(&self, act: Act, name: &TopicName, user: &UserId) -> Result<&Topic, ErrorCode> {
+        if self.has_ended(user) {
+            return Err(ErrorCode::NotAllowed);
+        }
         let topic = self.topics.get(name).ok_or(ErrorCode::UnknownTopic)?;
         if topic.dissolved {
             return Err(ErrorCode::NameGone);
         }
-        let standing = Relation::standing(self.relation(name, user), topic.creator == *user);
+        let standing = Relation::standing(self.relation(name, user), self.made(user, topic));
         access::may(act, standing, topic.rules.join).map(|()| topic)
+    }
+
+    /// Whether the user, and not somebody who had the name before or after, made the topic.
+    fn made(&self, user: &UserId, topic: &Topic) -> bool {
+        topic.creator == *user && topic.creator_life == self.life(user)
     }
 
     fn relation(&self, topic: &TopicName, user: &UserId) -> Option<&Relation> {
@@ -42,7 +50,7 @@ impl Model {
             None => drop(self.relations.remove(&key)),
         }
         if was_member != is_member {
-            *self.revisions.entry(user.clone()).or_default() += 1;
+            self.revise(user);
         }
         (was_member && !is_member).then(|| {
             let ended = self.ended.entry(topic.clone()).or_default();
@@ -60,8 +68,9 @@ impl Model {
                 }
             }
             Err(ErrorCode::UnknownTopic) => {
-                let (creator, created, rules) = (creator.clone(), self.now, new.rules());
-                let topic = Topic { name: name.clone(), creator, created, rules, dissolved: false };
+                let (creator_life, creator) = (self.life(creator), creator.clone());
+                let (created, rules, dissolved) = (self.now, new.rules(), false);
+                let topic = Topic { name: name.clone(), creator, created, rules, dissolved, creator_life };
                 self.topics.insert(name.clone(), topic);
             }
             Err(code) => return Err(code.into()),
@@ -101,7 +110,8 @@ impl Model {
         self.admit(Act::Invite, topic, by)?;
         match self.relation(topic, user) {
             Some(Relation::Member { .. } | Relation::Invited { .. }) => Ok(false),
-            _ if !self.accounts.contains(user) => Err(ErrorCode::UnknownUser.into()),
+            _ if !self.accounts.contains_key(user) => Err(ErrorCode::UnknownUser.into()),
+            _ if self.is_gone(user) => Err(ErrorCode::NameGone.into()),
             _ => {
                 self.relate(topic, user, Some(Relation::Invited { by: by.clone() }));
                 Ok(true)
@@ -115,10 +125,10 @@ impl Model {
         user: &UserId,
         by: &UserId,
     ) -> Result<Option<u64>, TopicError> {
-        let is_creator = self.admit(Act::Remove, topic, by)?.creator == *user;
+        let is_creator = self.made(user, self.admit(Act::Remove, topic, by)?);
         let relation = self.relation(topic, user);
         access::may_befall(Act::Remove, Relation::standing(relation, is_creator))?;
-        if relation.is_none() && !self.accounts.contains(user) {
+        if relation.is_none() && !self.accounts.contains_key(user) {
             return Err(ErrorCode::UnknownUser.into());
         }
         Ok(self.relate(topic, user, Some(Relation::Removed)))
@@ -131,6 +141,11 @@ impl Model {
         }
         self.empty(&LogName::topic(name));
         Ok(())
+    }
+
+    /// The topics that the user stands to somehow.
+    pub(super) fn related_to(&self, user: &UserId) -> Vec<TopicName> {
+        self.relations.keys().filter(|(_, of)| of == user).map(|(topic, _)| topic.clone()).collect()
     }
 
     pub fn may(&self, act: Act, topic: &TopicName, user: &UserId) -> Result<Version, TopicError> {

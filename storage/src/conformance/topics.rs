@@ -5,7 +5,9 @@ use protocol::code::ErrorCode;
 use protocol::ids::{LogKind, Version};
 
 use super::Subject;
-use super::cast::{append, create, create_volatile, device, inbox, new_topic, said, topic, topic_log, user};
+use super::cast::{
+    accounts, append, create, create_volatile, device, inbox, new_topic, said, topic, topic_log, user,
+};
 use crate::{NewTopic, Rules, Store, TopicError};
 
 pub(super) async fn run<S: Subject>(make: &mut impl FnMut() -> S) {
@@ -25,7 +27,7 @@ async fn the_first_login_makes_the_account(mut subject: impl Subject) {
     assert_eq!((first.logs[0].first, first.logs[0].head), (Version(1), Version(0)));
     subject.restart().await;
     assert!(!subject.store().log_in(user("amy"), None).await.unwrap().new);
-    assert_eq!(subject.store().accounts(None, 10).await.unwrap(), [user("amy")]);
+    assert_eq!(accounts(subject.store()).await, ["amy"]);
 }
 
 async fn a_topic_is_made_once(mut subject: impl Subject) {
@@ -117,8 +119,6 @@ async fn lists_are_given_in_pages(subject: impl Subject) {
         store.join_topic(topic("a"), user(name), None).await.unwrap();
         append(store, &topic_log(name), said("a", "1", "hi")).await.unwrap();
     }
-    assert_eq!(store.accounts(None, 2).await.unwrap(), [user("a"), user("ab")]);
-    assert_eq!(store.accounts(Some(user("ab")), 9).await.unwrap(), [user("b"), user("c"), user("d")]);
     assert_eq!(store.members(topic("a"), Some(user("a")), 2).await.unwrap(), [user("ab"), user("b")]);
     let topics = store.topics(Some(topic("aa")), 9).await.unwrap();
     assert_eq!(topics.iter().map(|topic| topic.name.as_str()).collect::<Vec<_>>(), ["ab", "b", "c", "d"]);

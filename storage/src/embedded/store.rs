@@ -25,14 +25,17 @@ use super::state::draft::Draft;
 use super::state::keys;
 use super::state::view::View;
 use crate::{
-    Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, NewTopic, OpenPair, Page,
-    PairAppended, ReadRange, Relation, Restored, Space, Store, StoreError, Topic, TopicError, TopicsOf,
+    Account, AccountError, Answer, Append, AppendError, Appended, CursorMove, LoggedIn, Membership, NewTopic,
+    OpenPair, Page, PairAppended, ReadRange, Relation, Restored, Space, Store, StoreError, Topic, TopicError,
+    TopicsOf,
 };
 
 /// A batch is divided into jobs of at most so many bytes, or one item, so that a record never becomes too large.
 const PART_BYTES: usize = 1 << 20;
 /// Bytes that a call counts for beside its contents.
 const CALL_BYTES: usize = 256;
+/// Bytes that an account counts for: those of the largest, but for names as long as they may be.
+const ACCOUNT_BYTES: usize = 4 << 10;
 
 /// The default backend: one folder on this machine, no server. See the [module](super) for how it works.
 ///
@@ -283,14 +286,27 @@ impl Store for EmbeddedStore {
         self.commit(0, move |draft| decide::trim(draft, limits, &log, before).map(Ok), failed)
     }
 
-    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>> {
+    fn log_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, AccountError>> {
         let (who, on) = (user.clone(), device.clone());
-        let known = self.commit(0, move |draft| decide::log_in(draft, &who, on.as_ref()).map(Ok), failed);
+        let known = self.commit(0, move |draft| decide::log_in(draft, &who, on.as_ref()), failed);
         let readers = self.readers.handle().clone();
         Box::pin(async move {
             let new = known.await?;
-            readers.ask(move |queries| queries.logged_in(&user, device.as_ref(), new)).await
+            let found = readers.ask(move |queries| queries.logged_in(&user, device.as_ref(), new));
+            found.await.map_err(AccountError::Store)
         })
+    }
+
+    fn logged_in(&self, user: UserId, device: Option<DeviceId>) -> Answer<Result<LoggedIn, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.logged_in(&user, device.as_ref(), false))
+    }
+
+    fn account(&self, user: UserId) -> Answer<Result<Option<Account>, StoreError>> {
+        self.readers.handle().ask(move |queries| queries.account(&user))
+    }
+
+    fn put_account(&self, account: Account, expected: Option<u64>) -> Answer<Result<u64, AccountError>> {
+        self.commit(ACCOUNT_BYTES, move |draft| decide::put_account(draft, &account, expected), failed)
     }
 
     fn create_topic(&self, topic: NewTopic) -> Answer<Result<Membership, TopicError>> {
@@ -362,7 +378,7 @@ impl Store for EmbeddedStore {
         self.commit_batch(batch, |_| CALL_BYTES, decide, failed)
     }
 
-    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<UserId>, StoreError>> {
+    fn accounts(&self, after: Option<UserId>, limit: usize) -> Answer<Result<Vec<Account>, StoreError>> {
         self.readers.handle().ask(move |queries| queries.accounts(after.as_ref(), limit))
     }
 
@@ -390,6 +406,7 @@ impl Store for EmbeddedStore {
     fn restore(&self, batch: Vec<Restored>) -> Answer<Result<(), StoreError>> {
         let bytes = |thing: &Restored| match thing {
             Restored::Entry(_, entry) => entry.content.len() + CALL_BYTES,
+            Restored::Account(_) => ACCOUNT_BYTES + CALL_BYTES,
             _ => CALL_BYTES,
         };
         let parts = self.commit_batch(batch, bytes, decide::restore, failed);

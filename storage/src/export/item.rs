@@ -7,20 +7,21 @@ use protocol::link::request::Mark;
 
 use super::Counts;
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
-use crate::{CursorMove, Relation, Restored, Rules, Topic};
+use crate::topic::Traits;
+use crate::{Account, CursorMove, Relation, Restored, Topic};
 
 const STORE: u8 = 1;
-const ACCOUNT: u8 = 2;
+/// The name of an account: all that there was of one in version 1.
+const NAME: u8 = 2;
 const TOPIC: u8 = 3;
 const MEMBER: u8 = 4;
 const LOG: u8 = 5;
 const ENTRY: u8 = 6;
 const CURSOR: u8 = 7;
 const END: u8 = 8;
+const ACCOUNT: u8 = 9;
 const RELATION: u8 = 20;
 
-/// Beside the bits of a topic's rules.
-const DISSOLVED: u64 = 1 << 16;
 /// What a relation is.
 const MEMBERSHIP: u64 = 1;
 const INVITATION: u64 = 2;
@@ -83,6 +84,10 @@ impl Item {
         let mut reader = Reader::new(bytes);
         let tag = reader.byte("an item")?;
         let item = match tag {
+            ACCOUNT => {
+                let account = Account::decode(&bytes[reader.position()..])?;
+                return Ok(Self::Other(Restored::Account(Box::new(account))));
+            }
             STORE => Self::Store(StoreId(reader.array("a store id")?)),
             LOG => Self::Log(log(&mut reader)?, version(&mut reader)?),
             ENTRY => {
@@ -107,11 +112,15 @@ fn put(out: &mut Vec<u8>, tag: u8, names: &[&str], numbers: &[u64]) {
 
 fn encode_other(thing: &Restored, out: &mut Vec<u8>) {
     match thing {
-        Restored::Account(user) => put(out, ACCOUNT, &[user.as_str()], &[]),
+        Restored::Account(account) => {
+            out.push(ACCOUNT);
+            out.extend_from_slice(&account.encode());
+        }
         Restored::Topic(topic) => {
             let names = [topic.name.as_str(), topic.creator.as_str()];
-            let bits = topic.rules.bits() | if topic.dissolved { DISSOLVED } else { 0 };
-            put(out, TOPIC, &names, &[topic.created.0, bits]);
+            let Topic { created, rules, dissolved, creator_life, .. } = *topic;
+            let bits = Traits { rules, dissolved, creator_life }.bits();
+            put(out, TOPIC, &names, &[created.0, bits]);
         }
         Restored::Relation(topic, user, relation) => {
             let (by, numbers) = match relation {
@@ -135,12 +144,15 @@ fn encode_other(thing: &Restored, out: &mut Vec<u8>) {
 
 fn decode_other(tag: u8, reader: &mut Reader<'_>) -> Result<Restored, Malformed> {
     Ok(match tag {
-        ACCOUNT => Restored::Account(user(reader)?),
+        NAME => {
+            let account = Account { revision: 1, ..Account::unclaimed(user(reader)?, Time(0)) };
+            Restored::Account(Box::new(account))
+        }
         TOPIC => {
             let (name, creator) = (topic(reader)?, user(reader)?);
-            let (created, bits) = (Time(reader.int("a time")?), reader.int("rules")?);
-            let (rules, dissolved) = (Rules::from_bits(bits), bits & DISSOLVED != 0);
-            Restored::Topic(Topic { name, creator, created, rules, dissolved })
+            let created = Time(reader.int("a time")?);
+            let Traits { rules, dissolved, creator_life } = Traits::from_bits(reader.int("rules")?);
+            Restored::Topic(Topic { name, creator, created, rules, dissolved, creator_life })
         }
         MEMBER => {
             let member = Relation::Member { since: Version::ZERO };
@@ -214,6 +226,7 @@ impl Counts {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Rules;
 
     #[test]
     fn items_read_back() {
@@ -221,8 +234,8 @@ mod tests {
         let log = LogName::inbox(&amy);
         let topic = |bits, dissolved| {
             let (name, creator, rules) = (garden.clone(), amy.clone(), Rules::from_bits(bits));
-            let created = Time(1 << 40);
-            Item::Other(Restored::Topic(Topic { name, creator, created, rules, dissolved }))
+            let (created, creator_life) = (Time(1 << 40), 1 << 30);
+            Item::Other(Restored::Topic(Topic { name, creator, created, rules, dissolved, creator_life }))
         };
         let relation = |relation| Item::Other(Restored::Relation(garden.clone(), amy.clone(), relation));
         let entry = Entry { version: Version(7), time: Time(8), content: Bytes::from_static(b"said") };
@@ -235,7 +248,7 @@ mod tests {
             Item::Store(StoreId([7; 16])),
             Item::Log(log.clone(), Version(5)),
             Item::Entry(entry),
-            Item::Other(Restored::Account(amy.clone())),
+            Item::Other(Restored::Account(Box::new(Account::unclaimed(amy.clone(), Time(7))))),
             topic(1, false),
             topic(6, true),
             relation(Relation::Member { since: Version(9) }),
@@ -250,6 +263,13 @@ mod tests {
             item.encode(&mut bytes);
             assert_eq!(Item::decode(&bytes.into()), Ok(item));
         }
+    }
+
+    #[test]
+    fn an_account_of_version_1_is_nobodys_yet() {
+        let item = Item::decode(&Bytes::from_static(b"\x02\x03amy")).unwrap();
+        let Item::Other(Restored::Account(account)) = item else { panic!("{item:?}") };
+        assert_eq!((account.user.as_str(), account.claimed, account.revision), ("amy", false, 1));
     }
 
     #[test]

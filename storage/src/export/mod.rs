@@ -1,11 +1,11 @@
 //! A whole store as one portable file, whatever the backend: for back-ups, and for moving to another backend.
 //!
-//! The file begins with [`MAGIC`] and a byte for the format's version (2; 1 is read too). What follows is one zstd stream of items, each
-//! behind its length. Counts of everything and an XXH3-128 of all items are the last item: a file that was cut or
-//! changed is refused before anything of it is imported. Both directions are streamed, and hold a few MiB at a time.
+//! The file begins with [`MAGIC`] and a byte for the format's version (2; 1 is read too, in which accounts were names
+//! only). What follows is one zstd stream of items, each behind its length. Counts of everything and an XXH3-128 of all
+//! items are the last item: a file that was cut or changed is refused before anything of it is imported. Both directions are streamed, and hold a few MiB at a time.
 //!
-//! Not in it: devices (they come again with their next login), the message ids of entries that retention took, and
-//! counters that only notice changes.
+//! It holds the hashes of passwords and tokens: whoever keeps such a file keeps it to themselves. Not in it: the message
+//! ids of entries that retention took, and counters that only notice changes.
 
 mod item;
 mod read;

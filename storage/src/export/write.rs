@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use protocol::ids::{LogName, TopicName, UserId, Version};
+use protocol::ids::{LogName, TopicName, Version};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::item::Item;
 use super::{Counts, MAGIC, VERSION};
 use crate::codec::put_int;
-use crate::{Answer, ReadRange, Restored, Store, StoreError, Topic};
+use crate::{Account, Answer, ReadRange, Restored, Store, StoreError, Topic};
 
 /// Names asked for at once.
 const NAMES: usize = 1_000;
@@ -107,8 +107,8 @@ async fn accounts<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let put = async |user| Ok(out.put(&Item::Other(Restored::Account(user)))?);
-    for_each(|after| store.accounts(after, NAMES), UserId::clone, put).await
+    let put = async |account| Ok(out.put(&Item::Other(Restored::Account(Box::new(account))))?);
+    for_each(|after| store.accounts(after, NAMES), |account| account.user.clone(), put).await
 }
 
 async fn topics<W: Write, P: FnMut(&Counts)>(
@@ -146,13 +146,13 @@ async fn cursors<W: Write, P: FnMut(&Counts)>(
     store: &dyn Store,
     out: &mut Writer<W, P>,
 ) -> Result<(), ExportError> {
-    let put = async |user| {
-        for cursor in store.cursors_of(user).await? {
+    let put = async |account: Account| {
+        for cursor in store.cursors_of(account.user).await? {
             out.put(&Item::Other(Restored::Cursor(cursor)))?;
         }
         Ok(())
     };
-    for_each(|after| store.accounts(after, NAMES), UserId::clone, put).await
+    for_each(|after| store.accounts(after, NAMES), |account| account.user.clone(), put).await
 }
 
 /// Goes through a list that the store gives page by page, each page being what comes after a name.

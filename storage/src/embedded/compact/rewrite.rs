@@ -3,7 +3,7 @@
 //! What is taken out makes no difference to the state that all records together lead to, whatever comes between them:
 //!
 //! - an entry that retention took becomes a stub, and goes once repeats of it need not be known any more;
-//! - a cursor, and where a log begins, goes when a later record has moved it on.
+//! - a cursor, and where a log begins, goes when a later record has moved it on; so does an account's record.
 //!
 //! Later records are those that the state has seen beyond these; all of them are durable. Everything else stays, in the
 //! order in which it came: what it leads to depends on that.
@@ -14,13 +14,13 @@ use protocol::content::Content;
 use protocol::ids::Time;
 
 use super::estimate::cost;
-use crate::StoreError;
 use crate::codec::Malformed;
 use crate::embedded::state::change::{Change, Changes, Place, put_header};
 use crate::embedded::state::keys;
 use crate::embedded::state::pending::{ApplyError, message_of};
 use crate::embedded::state::values::LogMeta;
 use crate::embedded::state::view::View;
+use crate::{Account, StoreError};
 
 /// Takes records one after another, and gives one for all of them.
 pub(crate) struct Rewriter<'v, V> {
@@ -126,12 +126,19 @@ impl<'v, V: View> Rewriter<'v, V> {
                 }
             }
             Change::Cursor { user, device, log, mark, version } => {
-                if self.state.number(&keys::cursor(user, log, mark, device))? <= version {
+                if self.state.number(&keys::cursor(user, log, mark, device))? == version {
+                    self.write(change);
+                }
+            }
+            Change::Record { user, record } => {
+                let newest = self.state.record(user)?.map_or(0, |account| account.revision);
+                if Account::decode(record)?.revision >= newest {
                     self.write(change);
                 }
             }
             Change::Account { .. }
             | Change::Device { .. }
+            | Change::Revised { .. }
             | Change::Topic { .. }
             | Change::Join { .. }
             | Change::Leave { .. }

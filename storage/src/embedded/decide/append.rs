@@ -8,6 +8,7 @@ use protocol::code::ErrorCode;
 use protocol::content::Content;
 use protocol::ids::{LogKind, LogName, Time, Version};
 
+use super::accounts::refuses_half;
 use crate::embedded::state::admission::admit;
 use crate::embedded::state::change::Change;
 use crate::embedded::state::draft::Draft;
@@ -45,7 +46,10 @@ pub(crate) fn append<V: View>(
         return Ok(Ok(Appended { revision: revision(draft, &message.log)?, ..seen }));
     }
     let revision = match message.log.kind() {
-        LogKind::Inbox(_) => 0,
+        LogKind::Inbox(owner) => match refuses_half(draft, owner)? {
+            Some(refusal) => return Ok(Err(refusal)),
+            None => 0,
+        },
         LogKind::Topic(topic) => match admit(draft, Act::Send, topic, parsed.sender)? {
             Ok(admitted) if admitted.topic.rules.volatile => return refused(ErrorCode::WrongDurability),
             Ok(admitted) => admitted.topic.revision,

@@ -16,7 +16,7 @@ mod retention;
 mod tests;
 mod topics;
 
-pub(crate) use accounts::log_in;
+pub(crate) use accounts::{log_in, put_account};
 pub(crate) use append::{Limits, append};
 pub(crate) use cursors::move_cursor;
 pub(crate) use pairs::{append_pair, close_pair};

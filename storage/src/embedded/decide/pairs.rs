@@ -4,7 +4,7 @@ use bytes::Bytes;
 use protocol::content::Content;
 use protocol::ids::{LogName, UserId, Version};
 
-use super::accounts::make_account;
+use super::accounts::{make_account, refuses, refuses_half};
 use super::append::{Decided, Found, Limits, find, parse};
 use crate::embedded::state::change::Change;
 use crate::embedded::state::draft::Draft;
@@ -29,13 +29,11 @@ pub(crate) fn append_pair<V: View>(
         true => None,
         false => Some(find(draft, limits, recipient.as_str(), &parsed)?),
     };
-    match (&first, &second) {
-        (Found::Other, _) | (_, Some(Found::Other)) => return Ok(Err(AppendError::IdReused)),
-        (Found::Nothing, Some(Found::Nothing)) if !has_account(draft, parsed.to)? => {
-            return Ok(Err(AppendError::UnknownRecipient));
-        }
-        (Found::Same(_), None | Some(Found::Same(_))) => {}
-        _ => make_account(draft, parsed.sender)?,
+    if let Some(refusal) = refusal(draft, &parsed, (&first, second.as_ref()))? {
+        return Ok(Err(refusal));
+    }
+    if !matches!((&first, &second), (Found::Same(_), None | Some(Found::Same(_)))) {
+        make_account(draft, parsed.sender)?;
     }
     Ok(Ok(match (first, second) {
         (Found::Same(sender), Some(Found::Same(recipient))) => PairAppended { sender, recipient },
@@ -54,8 +52,20 @@ pub(crate) fn append_pair<V: View>(
     }))
 }
 
-fn has_account<V: View>(draft: &Draft<'_, V>, user: Option<&str>) -> Result<bool, StoreError> {
-    draft.has(&keys::account(user.unwrap_or_default()))
+/// Why the message is not taken. Where half of it is there, only a name that is gone may refuse the other half.
+fn refusal<V: View>(
+    draft: &Draft<'_, V>,
+    message: &Content<'_>,
+    found: (&Found, Option<&Found>),
+) -> Result<Option<AppendError>, StoreError> {
+    match found {
+        (Found::Other, _) | (_, Some(Found::Other)) => Ok(Some(AppendError::IdReused)),
+        (Found::Nothing, None) => refuses(draft, message.sender, None),
+        (Found::Nothing, Some(Found::Nothing)) => refuses(draft, message.sender, message.to),
+        (Found::Nothing, Some(Found::Same(_))) => refuses_half(draft, message.sender),
+        (Found::Same(_), Some(Found::Nothing)) => refuses_half(draft, message.to.unwrap_or_default()),
+        (Found::Same(_), None | Some(Found::Same(_))) => Ok(None),
+    }
 }
 
 /// Says that an open entry of the sender's inbox is whole; nothing for one that is not open.

@@ -3,12 +3,11 @@
 use protocol::content::{Content, Entry};
 use protocol::ids::{LogName, Version};
 
-use super::accounts::make_account;
 use super::cursors::move_cursor;
 use crate::embedded::state::change::{Change, Place};
 use crate::embedded::state::draft::Draft;
 use crate::embedded::state::view::View;
-use crate::{Relation, Restored, StoreError, Topic};
+use crate::{Account, Relation, Restored, StoreError, Topic};
 
 /// Puts one thing back; an `Ok(Err(…))` names what is in the way.
 pub(crate) fn restore<V: View>(
@@ -16,10 +15,7 @@ pub(crate) fn restore<V: View>(
     thing: &Restored,
 ) -> Result<Result<(), StoreError>, StoreError> {
     match thing {
-        Restored::Account(user) => {
-            make_account(draft, user.as_str())?;
-            Ok(Ok(()))
-        }
+        Restored::Account(account) => restore_account(draft, account),
         Restored::Topic(topic) => restore_topic(draft, topic),
         Restored::Relation(topic, user, relation) => {
             restore_relation(draft, topic.as_str(), user.as_str(), relation)
@@ -34,6 +30,18 @@ fn in_the_way(what: String) -> Result<Result<(), StoreError>, StoreError> {
     Ok(Err(StoreError::Unwritable(format!("{what}: import into an empty store"))))
 }
 
+fn restore_account<V: View>(
+    draft: &mut Draft<'_, V>,
+    account: &Account,
+) -> Result<Result<(), StoreError>, StoreError> {
+    let user = account.user.as_str();
+    match draft.record(user)? {
+        Some(there) if there == *account => Ok(Ok(())),
+        Some(_) => in_the_way(format!("another account {user:?} is in the store")),
+        None => draft.write(Change::Record { user, record: &account.encode() }).map(Ok),
+    }
+}
+
 fn restore_topic<V: View>(
     draft: &mut Draft<'_, V>,
     topic: &Topic,
@@ -43,14 +51,21 @@ fn restore_topic<V: View>(
         Some(there)
             if there.creator != topic.creator.as_str()
                 || there.rules != topic.rules
-                || there.dissolved != topic.dissolved =>
+                || there.dissolved != topic.dissolved
+                || there.creator_life != topic.creator_life =>
         {
             in_the_way(format!("another topic {name:?} is in the store"))
         }
         Some(_) => Ok(Ok(())),
         None => {
-            let (creator, created, rules) = (topic.creator.as_str(), topic.created, topic.rules);
-            draft.write(Change::Topic { name, creator, created, rules })?;
+            let Topic { created, rules, creator_life, .. } = *topic;
+            draft.write(Change::Topic {
+                name,
+                creator: topic.creator.as_str(),
+                created,
+                rules,
+                creator_life,
+            })?;
             if topic.dissolved {
                 draft.write(Change::Dissolve { topic: name })?;
             }

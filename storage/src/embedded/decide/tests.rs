@@ -152,7 +152,7 @@ fn nothing_that_changes_nothing_is_written() {
     let amy = person(0);
     commit(&index, Time(1), 0, &[Call::LogIn(0), Call::Create(0)]);
     let mut draft = Draft::new(&index, Time(2));
-    log_in(&mut draft, &amy, None).unwrap();
+    log_in(&mut draft, &amy, None).unwrap().unwrap();
     join_topic(&mut draft, &garden(), &amy).unwrap().unwrap();
     leave_topic(&mut draft, &garden(), &person(1)).unwrap().unwrap();
     remove_member(&mut draft, &garden(), &person(1), &amy).unwrap().unwrap_err();

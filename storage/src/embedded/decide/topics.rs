@@ -4,11 +4,13 @@ use protocol::access::{self, Act, History};
 use protocol::code::ErrorCode;
 use protocol::ids::{LogName, TopicName, UserId};
 
+use super::accounts::is_not_there;
+use crate::codec::Malformed;
 use crate::embedded::state::admission::{Admitted, admit, standing};
 use crate::embedded::state::change::{Change, Place};
 use crate::embedded::state::draft::Draft;
 use crate::embedded::state::keys;
-use crate::embedded::state::view::View;
+use crate::embedded::state::view::{View, damaged};
 use crate::{NewTopic, Relation, StoreError, TopicError};
 
 /// What was done to a topic, or why nothing.
@@ -28,7 +30,8 @@ pub(crate) fn create_topic<V: View>(draft: &mut Draft<'_, V>, new: &NewTopic) ->
         Ok(_) => refused(ErrorCode::TopicExists),
         Err(ErrorCode::UnknownTopic) => {
             let (created, rules) = (draft.time, new.rules());
-            draft.write(Change::Topic { name, creator, created, rules })?;
+            let creator_life = draft.account_meta(creator)?.map_or(0, |account| account.life);
+            draft.write(Change::Topic { name, creator, created, rules, creator_life })?;
             draft.write(Change::Join { topic: name, user: creator, since: 0 })?;
             Ok(Ok(false))
         }
@@ -92,13 +95,13 @@ pub(crate) fn invite<V: View>(
     }
     match draft.relation(topic, user)? {
         Some(Relation::Member { .. } | Relation::Invited { .. }) => Ok(Ok(false)),
-        Some(Relation::Removed) | None if !draft.has(&keys::account(user))? => {
-            refused(ErrorCode::UnknownUser)
-        }
-        Some(Relation::Removed) | None => {
-            draft.write(Change::Invite { topic, user, by })?;
-            Ok(Ok(true))
-        }
+        Some(Relation::Removed) | None => match is_not_there(draft, user)? {
+            Some(code) => refused(code),
+            None => {
+                draft.write(Change::Invite { topic, user, by })?;
+                Ok(Ok(true))
+            }
+        },
     }
 }
 
@@ -115,7 +118,7 @@ pub(crate) fn remove_member<V: View>(
         Err(code) => return refused(code),
     };
     let relation = draft.relation(topic, user)?;
-    if let Err(code) = access::may_befall(Act::Remove, standing(&meta, relation.as_ref(), user)) {
+    if let Err(code) = access::may_befall(Act::Remove, standing(draft, &meta, relation.as_ref(), user)?) {
         return refused(code);
     }
     match relation {
@@ -139,4 +142,14 @@ pub(crate) fn dissolve<V: View>(draft: &mut Draft<'_, V>, topic: &TopicName, by:
         draft.write(Change::First { place: Place { slot, version: meta.head + 1 } })?;
     }
     Ok(Ok(()))
+}
+
+/// Ends all that a user has to do with topics: the name is emptied.
+pub(super) fn end_all<V: View>(draft: &mut Draft<'_, V>, user: &UserId) -> Result<(), StoreError> {
+    let prefix = keys::relation_of(user.as_str(), "");
+    for (key, _) in draft.all(&prefix)? {
+        let topic = std::str::from_utf8(&key[prefix.len()..]).map_err(|_| damaged(Malformed("a topic")))?;
+        draft.write(Change::Leave { topic, user: user.as_str() })?;
+    }
+    Ok(())
 }

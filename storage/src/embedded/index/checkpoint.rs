@@ -7,7 +7,7 @@ use crate::codec::{Malformed, Reader, put_int};
 use crate::embedded::commit_log::{Mark, Position};
 
 /// The format of keys and values that this program writes; an index of another one is built anew.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// Up to where an index holds what the log says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +77,7 @@ mod tests {
 
     #[test]
     fn another_format_is_refused() {
-        assert!(Checkpoint::decode(&[1]).is_err() && Checkpoint::decode(&[3]).is_err());
+        assert!((1..FORMAT as u8).all(|older| Checkpoint::decode(&[older]).is_err()));
+        assert!(Checkpoint::decode(&[FORMAT as u8 + 1]).is_err());
     }
 }

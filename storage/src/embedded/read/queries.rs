@@ -11,8 +11,8 @@ use crate::codec::{Malformed, Reader};
 use crate::embedded::index::State;
 use crate::embedded::state::keys::{self, Key};
 use crate::embedded::state::values::{EntryRef, LogMeta, decode_number};
-use crate::embedded::state::view::{View, damaged};
-use crate::{CursorMove, LoggedIn, OpenPair, Page, ReadRange, StoreError, TopicsOf};
+use crate::embedded::state::view::{View, damaged, left_something};
+use crate::{Account, CursorMove, LoggedIn, OpenPair, Page, ReadRange, StoreError, TopicsOf};
 
 /// Keys that one scan asks for where everything is wanted.
 const SCAN: usize = 1_000;
@@ -167,21 +167,6 @@ impl Queries {
         Ok(LoggedIn { logs, revision, invites, new })
     }
 
-    /// All keys that begin so.
-    pub(super) fn everything(&self, prefix: &[u8]) -> Result<Vec<(Key, Vec<u8>)>, StoreError> {
-        let until = keys::end_of(prefix);
-        let mut all = self.state.scan(prefix, &until, SCAN)?;
-        let mut found = all.len();
-        while found == SCAN
-            && let Some((last, _)) = all.last()
-        {
-            let more = self.state.scan(&keys::after(last.clone()), &until, SCAN)?;
-            found = more.len();
-            all.extend(more);
-        }
-        Ok(all)
-    }
-
     /// At most `limit` names of a table after one.
     pub(super) fn names<T>(
         &self,
@@ -218,9 +203,18 @@ impl Queries {
         Ok(taken)
     }
 
-    pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<UserId>, StoreError> {
-        self.names(keys::ACCOUNTS, after.map(UserId::as_str), limit, |user, _| {
-            name(user.as_bytes(), UserId::new).map(Some)
+    pub fn account(&self, user: &UserId) -> Result<Option<Account>, StoreError> {
+        let record = self.state.record(user.as_str())?;
+        if record.is_some() {
+            return Ok(record);
+        }
+        let log = self.state.log(LogName::inbox(user).as_str())?;
+        left_something(&*self.state, user, log)
+    }
+
+    pub fn accounts(&self, after: Option<&UserId>, limit: usize) -> Result<Vec<Account>, StoreError> {
+        self.names(keys::RECORDS, after.map(UserId::as_str), limit, |_, record| {
+            Account::decode(record).map(Some).map_err(damaged)
         })
     }
 
@@ -236,7 +230,8 @@ impl Queries {
 
     pub fn cursors_of(&self, user: &UserId) -> Result<Vec<CursorMove>, StoreError> {
         let prefix = keys::cursors(user.as_str());
-        self.everything(&prefix)?
+        self.state
+            .all(&prefix)?
             .iter()
             .map(|(key, value)| cursor(user, &key[prefix.len()..], value).map_err(damaged))
             .collect()
@@ -271,14 +266,8 @@ pub(super) fn name<T, E>(bytes: &[u8], new: impl Fn(&str) -> Result<T, E>) -> Re
 /// A cursor from what follows the user in its key, and its value.
 fn cursor(user: &UserId, key: &[u8], value: &[u8]) -> Result<CursorMove, Malformed> {
     let what = Malformed("a cursor");
-    let end = key.iter().position(|&byte| byte == 0).ok_or(what)?;
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| what);
-    let log = LogName::new(text(&key[..end])?).map_err(|_| what)?;
-    let (&mark, device) = key[end + 1..].split_first().ok_or(what)?;
-    let mark = keys::byte_mark(mark).ok_or(what)?;
-    let device = match device {
-        [] => None,
-        device => Some(DeviceId::new(text(device)?).map_err(|_| what)?),
-    };
+    let (log, mark, device) = keys::read_cursor(key).ok_or(what)?;
+    let log = LogName::new(log).map_err(|_| what)?;
+    let device = device.map(DeviceId::new).transpose().map_err(|_| what)?;
     Ok(CursorMove { user: user.clone(), device, log, mark, version: Version(decode_number(value)?) })
 }

@@ -88,7 +88,7 @@ impl Queries {
     ) -> Result<TopicsOf, StoreError> {
         let prefix = keys::relation_of(user.as_str(), "");
         let mut found = TopicsOf { topics: Vec::new(), invites: Vec::new() };
-        for (key, value) in self.everything(&prefix)? {
+        for (key, value) in self.state.all(&prefix)? {
             let topic = name(&key[prefix.len()..], TopicName::new)?;
             let Some(meta) = self.state.topic(topic.as_str())?.filter(|topic| !topic.dissolved) else {
                 continue;
@@ -117,6 +117,6 @@ impl Queries {
 
 fn topic(topic: TopicName, meta: &TopicMeta) -> Result<Topic, StoreError> {
     let creator = name(meta.creator.as_bytes(), UserId::new)?;
-    let TopicMeta { created, rules, dissolved, .. } = *meta;
-    Ok(Topic { name: topic, creator, created, rules, dissolved })
+    let TopicMeta { created, rules, dissolved, creator_life, .. } = *meta;
+    Ok(Topic { name: topic, creator, created, rules, dissolved, creator_life })
 }

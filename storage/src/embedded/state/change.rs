@@ -4,6 +4,7 @@
 //! a byte that says which and its parts. A log is named once in a record, by a `Log` change; the entries that follow
 //! name it by its number in the record, 0, 1, 2 …. Versions are written out, so that entries keep theirs
 //! even where a repair gave up records before them. Format 2 knows more changes than format 1, which is read as well.
+//! Format 1 knew of accounts by their names and devices only.
 
 use protocol::ids::Time;
 use protocol::link::request::Mark;
@@ -11,6 +12,7 @@ use protocol::link::request::Mark;
 use super::keys::{byte_mark, mark_byte};
 use crate::Rules;
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
+use crate::topic::Traits;
 
 /// The newest format of records that this program knows.
 pub(crate) const FORMAT: u8 = 2;
@@ -37,12 +39,16 @@ pub(crate) enum Change<'a> {
     First { place: Place },
     /// Repeats of entries before this version are not known any more.
     Forget { place: Place },
-    /// A new account.
+    /// A new account that nobody has claimed; only in format 1.
     Account { user: &'a str, time: Time },
-    /// A user's new device.
+    /// A user's new device; only in format 1.
     Device { user: &'a str, device: &'a str, time: Time },
-    /// A new topic.
-    Topic { name: &'a str, creator: &'a str, created: Time, rules: Rules },
+    /// The account's record is this one now.
+    Record { user: &'a str, record: &'a [u8] },
+    /// The count of the user's membership changes moves, though no membership changed.
+    Revised { user: &'a str },
+    /// A new topic, made in this life of its creator's name.
+    Topic { name: &'a str, creator: &'a str, created: Time, rules: Rules, creator_life: u64 },
     /// A new member, who reads what comes after this version.
     Join { topic: &'a str, user: &'a str, since: u64 },
     /// A member, or somebody invited, less.
@@ -53,7 +59,7 @@ pub(crate) enum Change<'a> {
     Remove { topic: &'a str, user: &'a str },
     /// The topic is no more.
     Dissolve { topic: &'a str },
-    /// A cursor stands here now.
+    /// A cursor stands here now; at 0, there is none any more.
     Cursor { user: &'a str, device: Option<&'a str>, log: &'a str, mark: Mark, version: u64 },
     /// An entry of one log or two that retention took: only repeats of it are to be known, by what
     /// [`super::keys::message_hash`] and [`protocol::content::Content::fingerprint`] gave.
@@ -78,6 +84,8 @@ const ACCOUNT_AT: u8 = 15;
 const DEVICE_AT: u8 = 16;
 const STUB: u8 = 17;
 const PAIR_STUB: u8 = 18;
+const RECORD: u8 = 20;
+const REVISED: u8 = 21;
 const TOPIC_WITH_RULES: u8 = 32;
 const JOIN_SINCE: u8 = 33;
 const INVITE: u8 = 34;
@@ -115,10 +123,15 @@ impl Change<'_> {
             Self::Device { user, device, time } => {
                 put_timed(out, [DEVICE, DEVICE_AT], &[user, device], base, time);
             }
-            Self::Topic { name, creator, created, rules } => {
+            Self::Record { user, record } => {
+                put_names(out, RECORD, &[user]);
+                put_bytes(out, record);
+            }
+            Self::Revised { user } => put_names(out, REVISED, &[user]),
+            Self::Topic { name, creator, created, rules, creator_life } => {
                 put_names(out, TOPIC_WITH_RULES, &[name, creator]);
                 put_time(out, base, created);
-                put_int(out, rules.bits());
+                put_int(out, Traits { rules, dissolved: false, creator_life }.bits());
             }
             Self::Join { topic, user, since } => {
                 put_names(out, JOIN_SINCE, &[topic, user]);
@@ -264,15 +277,19 @@ impl<'a> Changes<'a> {
                 let (user, device) = (reader.text("a user")?, reader.text("a device")?);
                 Change::Device { user, device, time: self.time_of(tag == DEVICE_AT)? }
             }
-            TOPIC | VOLATILE_TOPIC | TOPIC_WITH_RULES => Change::Topic {
-                name: reader.text("a topic")?,
-                creator: reader.text("a creator")?,
-                created: read_time(reader, self.time)?,
-                rules: match tag {
-                    TOPIC_WITH_RULES => Rules::from_bits(reader.int("rules")?),
-                    _ => Rules { volatile: tag == VOLATILE_TOPIC, ..Rules::default() },
-                },
-            },
+            RECORD => Change::Record { user: reader.text("a user")?, record: reader.bytes("an account")? },
+            REVISED => Change::Revised { user: reader.text("a user")? },
+            TOPIC | VOLATILE_TOPIC | TOPIC_WITH_RULES => {
+                let (name, creator) = (reader.text("a topic")?, reader.text("a creator")?);
+                let created = read_time(reader, self.time)?;
+                let volatile = Rules { volatile: tag == VOLATILE_TOPIC, ..Rules::default() };
+                let traits = match tag {
+                    TOPIC_WITH_RULES => Traits::from_bits(reader.int("rules")?),
+                    _ => Traits { rules: volatile, dissolved: false, creator_life: 0 },
+                };
+                let Traits { rules, creator_life, .. } = traits;
+                Change::Topic { name, creator, created, rules, creator_life }
+            }
             JOIN | JOIN_SINCE => Change::Join {
                 topic: reader.text("a topic")?,
                 user: reader.text("a user")?,
@@ -316,6 +333,11 @@ mod tests {
 
     const BASE: Time = Time(1_000);
 
+    fn made(created: u64, rules: u64, creator_life: u64) -> Change<'static> {
+        let (created, rules) = (Time(created), Rules::from_bits(rules));
+        Change::Topic { name: "garden", creator: "amy", created, rules, creator_life }
+    }
+
     fn one_of_each() -> Vec<Change<'static>> {
         let (place, recipient) = (Place { slot: 0, version: 7 }, Place { slot: 300, version: 1 << 50 });
         let (user, topic, content) = ("amy", "garden", &b"said"[..]);
@@ -331,8 +353,10 @@ mod tests {
             Change::Account { user, time: Time(7) },
             Change::Device { user, device: "phone", time: BASE },
             Change::Device { user, device: "phone", time: Time(u64::MAX) },
-            Change::Topic { name: topic, creator: user, created: Time(9), rules: Rules::default() },
-            Change::Topic { name: topic, creator: user, created: Time(9_999), rules: Rules::from_bits(7) },
+            Change::Record { user, record: b"record" },
+            Change::Revised { user },
+            made(9, 0, 0),
+            made(9_999, 7, 1 << 40),
             Change::Join { topic, user, since: 1 << 50 },
             Change::Leave { topic, user },
             Change::Invite { topic, user, by: "bob" },
@@ -378,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_newer_format_is_named() {
-        assert_eq!(Changes::new(&[3, 0]).err(), Some(RecordError::Newer(3)));
+        assert_eq!(Changes::new(&[FORMAT + 1, 0]).err(), Some(RecordError::Newer(FORMAT + 1)));
     }
 
     #[test]
@@ -391,12 +415,8 @@ mod tests {
             }
         }
         let mut changes = Changes::new(&payload).unwrap();
-        let topic = |bits| {
-            let rules = Rules::from_bits(bits);
-            Change::Topic { name: "garden", creator: "amy", created: Time(0), rules }
-        };
         let join = Change::Join { topic: "garden", user: "bob", since: 0 };
-        for expected in [topic(0), topic(1), join] {
+        for expected in [made(0, 0, 0), made(0, 1, 0), join] {
             assert_eq!(changes.next().unwrap().map(|(change, _)| change), Some(expected));
         }
     }

@@ -7,11 +7,12 @@
 //! | `E` | log id, version | [`EntryRef`](super::values::EntryRef) |
 //! | `D` | log id, hash of sender and message id | [`Seen`](super::values::Seen) |
 //! | `O` | time, log id, version | nothing: the entry is the open half of a pair |
-//! | `A` | user | time of the account's making |
-//! | `V` | user, device | time of the first login |
+//! | `A` | user | [`AccountMeta`](super::values::AccountMeta) |
+//! | `K` | user | the account's record |
+//! | `S` | skeleton of a name | the user who has it: of those who look alike the first in their order |
 //! | `T` | topic | [`TopicMeta`](super::values::TopicMeta) |
 //! | `M` | topic, user | [`Relation`](crate::Relation) |
-//! | `U` | user, topic | the same, but of nobody who was put out |
+//! | `U` | user, topic | the same |
 //! | `R` | user | how often the user's memberships changed |
 //! | `C` | user, log, mark, device | version |
 //! | `m` | a word | the store's own numbers |
@@ -33,6 +34,7 @@ pub(crate) const CHECKPOINT: &[u8] = b"m/checkpoint";
 
 pub(crate) const LOGS: u8 = b'L';
 pub(crate) const ACCOUNTS: u8 = b'A';
+pub(crate) const RECORDS: u8 = b'K';
 pub(crate) const TOPICS: u8 = b'T';
 pub(crate) const OPEN: u8 = b'O';
 /// The tables of what appends ask for: logs, accounts, topics, relations, revisions, the store's numbers.
@@ -91,8 +93,12 @@ pub(crate) fn account(user: &str) -> Key {
     named(ACCOUNTS, user)
 }
 
-pub(crate) fn device(user: &str, device: &str) -> Key {
-    two_names(b'V', user, device)
+pub(crate) fn record(user: &str) -> Key {
+    named(RECORDS, user)
+}
+
+pub(crate) fn skeleton(skeleton: &str) -> Key {
+    named(b'S', skeleton)
 }
 
 pub(crate) fn topic(topic: &str) -> Key {
@@ -122,6 +128,15 @@ pub(crate) fn cursor(user: &str, log: &str, mark: Mark, device: Option<&str>) ->
     key.push(mark_byte(mark));
     key.extend_from_slice(device.unwrap_or_default().as_bytes());
     key
+}
+
+/// What follows the user in a cursor's key: log, mark and device; `None` if it is no such key.
+pub(crate) fn read_cursor(rest: &[u8]) -> Option<(&str, Mark, Option<&str>)> {
+    let end = rest.iter().position(|&byte| byte == 0)?;
+    let (&mark, device) = rest[end + 1..].split_first()?;
+    let log = std::str::from_utf8(&rest[..end]).ok()?;
+    let device = std::str::from_utf8(device).ok()?;
+    Some((log, byte_mark(mark)?, Some(device).filter(|device| !device.is_empty())))
 }
 
 /// The byte that stands for a mark, in keys and records.
@@ -189,6 +204,16 @@ mod tests {
         assert!(relation_of("amy", "garden").starts_with(&amy));
         assert!(!relation_of("amyx", "garden").starts_with(&amy));
         assert!(relation_of("amy", "zzz") < end_of(&amy));
+    }
+
+    #[test]
+    fn a_cursors_key_reads_back() {
+        for device in [None, Some("phone")] {
+            let key = cursor("amy", "t/our garden", Mark::Read, device);
+            let rest = &key[cursors("amy").len()..];
+            assert_eq!(read_cursor(rest), Some(("t/our garden", Mark::Read, device)));
+        }
+        assert_eq!(read_cursor(b"u/amy"), None);
     }
 
     #[test]

@@ -3,17 +3,19 @@
 //! Live commits and the replay at start use this same code, so that an index rebuilt from the log is the one that was.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 use protocol::content::Content;
-use protocol::ids::{Time, UserId, Version};
+use protocol::ids::{DeviceId, Time, UserId, Version};
+use protocol::lookalike;
 
 use super::change::{Change, Changes, Place, RecordError};
 use super::keys::{self, Key};
-use super::values::{EntryRef, LogMeta, Seen, TopicMeta, encode_number, encode_relation};
+use super::values::{AccountMeta, EntryRef, LogMeta, Seen, TopicMeta, encode_number, encode_relation};
 use super::view::{Pairs, View};
 use crate::codec::Malformed;
 use crate::embedded::commit_log::Position;
-use crate::{Relation, StoreError};
+use crate::{Account, Relation, StoreError};
 
 /// New values of keys; `None`: the key is gone.
 pub(crate) type Puts = BTreeMap<Key, Option<Vec<u8>>>;
@@ -89,13 +91,13 @@ impl<'v, V: View> Pending<'v, V> {
                 log.head = log.head.max(place.version.saturating_sub(1));
             }
             Change::Forget { place } => self.forget(place)?,
-            Change::Account { user, time } => self.put(keys::account(user), encode_number(time.0)),
-            Change::Device { user, device, time } => {
-                self.put(keys::device(user, device), encode_number(time.0));
-            }
-            Change::Topic { name, creator, created, rules } => {
-                let creator = creator.to_owned();
-                let topic = TopicMeta { creator, created, rules, dissolved: false, revision: 0 };
+            Change::Account { user, time } => self.take_over(user, None, time)?,
+            Change::Device { user, device, time } => self.take_over(user, Some(device), time)?,
+            Change::Record { record, .. } => self.put_record(&Account::decode(record)?, record)?,
+            Change::Revised { user } => self.revise(user)?,
+            Change::Topic { name, creator, created, rules, creator_life } => {
+                let (creator, dissolved, revision) = (creator.to_owned(), false, 0);
+                let topic = TopicMeta { creator, created, rules, dissolved, revision, creator_life };
                 self.put(keys::topic(name), topic.encode());
             }
             Change::Join { topic, user, since } => {
@@ -111,7 +113,8 @@ impl<'v, V: View> Pending<'v, V> {
                 self.change_topic(topic, |topic| topic.dissolved = true)?;
             }
             Change::Cursor { user, device, log, mark, version } => {
-                self.put(keys::cursor(user, log, mark, device), encode_number(version));
+                let value = (version > 0).then(|| encode_number(version));
+                self.puts.insert(keys::cursor(user, log, mark, device), value);
             }
             Change::Stub { place, peer, time, hash, fingerprint } => {
                 for place in [Some(place), peer].into_iter().flatten() {
@@ -223,16 +226,46 @@ impl<'v, V: View> Pending<'v, V> {
         let was_member = self.relation(topic, user)?.is_some_and(|relation| relation.is_member());
         let is_member = relation.as_ref().is_some_and(Relation::is_member);
         let value = relation.as_ref().map(encode_relation);
-        let of_user = value.clone().filter(|_| relation != Some(Relation::Removed));
-        self.puts.insert(keys::relation(topic, user), value);
-        self.puts.insert(keys::relation_of(user, topic), of_user);
+        self.puts.insert(keys::relation(topic, user), value.clone());
+        self.puts.insert(keys::relation_of(user, topic), value);
         if was_member != is_member {
-            let revision = self.number(&keys::revision(user))? + 1;
-            self.put(keys::revision(user), encode_number(revision));
+            self.revise(user)?;
         }
         if was_member && !is_member {
             self.change_topic(topic, |topic| topic.revision += 1)?;
         }
+        Ok(())
+    }
+
+    fn revise(&mut self, user: &str) -> Result<(), StoreError> {
+        let revision = self.number(&keys::revision(user))? + 1;
+        self.put(keys::revision(user), encode_number(revision));
+        Ok(())
+    }
+
+    /// A login as it was written before accounts had records.
+    fn take_over(&mut self, user: &str, device: Option<&str>, time: Time) -> Result<(), ApplyError> {
+        let stored = self.record(user)?;
+        // A name that is none by the rules of today is nobody's, and no reason to refuse the store.
+        let Ok(user) = UserId::new(user) else { return Ok(()) };
+        let mut account = stored.unwrap_or_else(|| Account::unclaimed(user, time));
+        if let Some(device) = device {
+            account.see(&DeviceId::new(device).map_err(|_| Malformed("a device"))?, time);
+        }
+        account.revision += 1;
+        Ok(self.put_record(&account, &account.encode())?)
+    }
+
+    /// Of names that look alike, which were used before it mattered, the first one in their order has the skeleton: so it
+    /// makes no difference in which order they came.
+    fn put_record(&mut self, account: &Account, record: &[u8]) -> Result<(), StoreError> {
+        let user = account.user.as_str();
+        let skeleton = keys::skeleton(&lookalike::skeleton(&account.user));
+        if self.get(&skeleton)?.is_none_or(|other| user.as_bytes() < &other[..]) {
+            self.put(skeleton, user.as_bytes().to_vec());
+        }
+        self.put(keys::account(user), AccountMeta::of(account).encode());
+        self.put(keys::record(user), record.to_vec());
         Ok(())
     }
 
@@ -269,8 +302,13 @@ impl<V: View> View for Pending<'_, V> {
         }
     }
 
-    /// Not of what is pending: nothing that decides needs it.
     fn scan(&self, from: &[u8], until: &[u8], limit: usize) -> Result<Pairs, StoreError> {
-        self.below.scan(from, until, limit)
+        let bounds = (Bound::Included(from), Bound::Excluded(until));
+        let own: Vec<_> = self.puts.range::<[u8], _>(bounds).collect();
+        // So many of those below may be hidden by what is pending.
+        let below = self.below.scan(from, until, limit + own.len())?;
+        let mut all: Puts = below.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        all.extend(own.into_iter().map(|(key, value)| (key.clone(), value.clone())));
+        Ok(all.into_iter().filter_map(|(key, value)| Some((key, value?))).take(limit).collect())
     }
 }

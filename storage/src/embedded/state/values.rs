@@ -4,7 +4,8 @@ use protocol::ids::{Time, UserId, Version};
 
 use crate::codec::{Malformed, Reader, put_bytes, put_int};
 use crate::embedded::commit_log::Position;
-use crate::{Relation, Rules};
+use crate::topic::Traits;
+use crate::{Account, AccountState, Relation, Rules};
 
 /// What is known of a log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +147,38 @@ impl Seen {
     }
 }
 
+/// What others have to know of an account; the rest is in its record, which is larger.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct AccountMeta {
+    /// When it was made.
+    pub made: Time,
+    /// Whether it may be used.
+    pub state: AccountState,
+    /// How many had the name before.
+    pub life: u64,
+}
+
+impl AccountMeta {
+    pub fn of(account: &Account) -> Self {
+        Self { made: account.made, state: account.state, life: account.life }
+    }
+
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(9);
+        put_int(&mut out, self.made.0);
+        out.push(self.state.byte());
+        put_int(&mut out, self.life);
+        out
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(bytes);
+        let made = Time(reader.int("a time")?);
+        let state = AccountState::from_byte(reader.byte("the state of an account")?)?;
+        Ok(Self { made, state, life: reader.int("a number of lives")? })
+    }
+}
+
 /// What is known of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopicMeta {
@@ -159,15 +192,15 @@ pub(crate) struct TopicMeta {
     pub dissolved: bool,
     /// How many memberships have ended.
     pub revision: u64,
+    /// The life of the creator's name in which it was made.
+    pub creator_life: u64,
 }
 
 impl TopicMeta {
-    /// Beside the bits of the rules.
-    const DISSOLVED: u64 = 1 << 16;
-
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.creator.len() + 12);
-        put_int(&mut out, self.rules.bits() | if self.dissolved { Self::DISSOLVED } else { 0 });
+        let Self { rules, dissolved, creator_life, .. } = *self;
+        put_int(&mut out, Traits { rules, dissolved, creator_life }.bits());
         put_int(&mut out, self.created.0);
         put_bytes(&mut out, self.creator.as_bytes());
         put_int(&mut out, self.revision);
@@ -176,10 +209,11 @@ impl TopicMeta {
 
     pub fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut reader = Reader::new(bytes);
-        let bits = reader.int("rules")?;
+        let Traits { rules, dissolved, creator_life } = Traits::from_bits(reader.int("rules")?);
         Ok(Self {
-            rules: Rules::from_bits(bits),
-            dissolved: bits & Self::DISSOLVED != 0,
+            rules,
+            dissolved,
+            creator_life,
             created: Time(reader.int("a time")?),
             creator: reader.text("a creator")?.to_owned(),
             revision: reader.int("a revision")?,
@@ -244,9 +278,11 @@ mod tests {
         assert_eq!(LogMeta::decode(&log.encode()), Ok(log));
         let seen = Seen { version: 7, time: Time(1 << 41), fingerprint: 1 << 99 };
         assert_eq!(Seen::decode(&seen.encode()), Ok(seen));
-        for (dissolved, bits) in [(false, 1), (true, 6)] {
-            let (creator, rules) = ("amy".into(), Rules::from_bits(bits));
-            let topic = TopicMeta { creator, created: Time(5), rules, dissolved, revision: 1 << 40 };
+        let account = AccountMeta { made: Time(1 << 41), state: AccountState::Deleted, life: 3 };
+        assert_eq!(AccountMeta::decode(&account.encode()), Ok(account));
+        for (dissolved, bits, creator_life) in [(false, 1, 0), (true, 6, 1 << 40)] {
+            let (creator, rules, revision) = ("amy".into(), Rules::from_bits(bits), 1 << 40);
+            let topic = TopicMeta { creator, created: Time(5), rules, dissolved, revision, creator_life };
             assert_eq!(TopicMeta::decode(&topic.encode()), Ok(topic));
         }
         let by = UserId::new("amy").unwrap();

@@ -1,12 +1,17 @@
 //! What the state machine's state looks like to those who only read it: keys and values.
 
+use protocol::ids::{Time, UserId};
+
 use super::keys::{self, Key};
-use super::values::{EntryRef, LogMeta, Seen, TopicMeta, decode_number, decode_relation};
+use super::values::{AccountMeta, EntryRef, LogMeta, Seen, TopicMeta, decode_number, decode_relation};
 use crate::codec::Malformed;
-use crate::{Relation, StoreError};
+use crate::{Account, Relation, StoreError};
 
 /// Keys with their values, in the order of the keys.
 pub(crate) type Pairs = Vec<(Key, Vec<u8>)>;
+
+/// Keys that one scan asks for where everything is wanted.
+const SCAN: usize = 1_000;
 
 /// A state that can be read.
 pub(crate) trait View {
@@ -37,6 +42,31 @@ pub(crate) trait View {
         decoded(self.get(&keys::seen(log, hash))?, Seen::decode)
     }
 
+    /// Whether the user has an account, and what others have to know of it.
+    fn account_meta(&self, user: &str) -> Result<Option<AccountMeta>, StoreError> {
+        decoded(self.get(&keys::account(user))?, AccountMeta::decode)
+    }
+
+    /// The account's record.
+    fn record(&self, user: &str) -> Result<Option<Account>, StoreError> {
+        decoded(self.get(&keys::record(user))?, Account::decode)
+    }
+
+    /// All keys that begin so.
+    fn all(&self, prefix: &[u8]) -> Result<Pairs, StoreError> {
+        let until = keys::end_of(prefix);
+        let mut all = self.scan(prefix, &until, SCAN)?;
+        let mut found = all.len();
+        while found == SCAN
+            && let Some((last, _)) = all.last()
+        {
+            let more = self.scan(&keys::after(last.clone()), &until, SCAN)?;
+            found = more.len();
+            all.extend(more);
+        }
+        Ok(all)
+    }
+
     fn topic(&self, topic: &str) -> Result<Option<TopicMeta>, StoreError> {
         decoded(self.get(&keys::topic(topic))?, TopicMeta::decode)
     }
@@ -59,4 +89,17 @@ pub(crate) fn damaged(error: Malformed) -> StoreError {
         "the index is damaged ({error}): stop the process and remove the folder `index` of the store, \
          which is built anew from the log at the next start"
     ))
+}
+
+/// The account of a user without a record, if the name has left something behind. `inbox` is what is known of its log.
+pub(crate) fn left_something(
+    view: &impl View,
+    user: &UserId,
+    inbox: Option<LogMeta>,
+) -> Result<Option<Account>, StoreError> {
+    let any = |prefix: Key| Ok::<_, StoreError>(!view.scan(&prefix, &keys::end_of(&prefix), 1)?.is_empty());
+    let used = inbox.is_some_and(|log| log.head > 0)
+        || any(keys::relation_of(user.as_str(), ""))?
+        || any(keys::cursors(user.as_str()))?;
+    Ok(used.then(|| Account::unclaimed(user.clone(), Time(0))))
 }

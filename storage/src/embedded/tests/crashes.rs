@@ -8,6 +8,7 @@ use protocol::ids::{LogName, UserId, Version};
 
 use super::{Death, Simulated};
 use crate::conformance::Subject;
+use crate::conformance::crashes::{Stoppable, run_names};
 use crate::embedded::files::Fault;
 use crate::{AppendError, Certainty, PairAppended, ReadRange, Store};
 
@@ -92,5 +93,22 @@ async fn whatever_call_the_machine_stops_in_the_answers_hold() {
             nth += 1;
         }
         assert!(nth > 10, "the run makes more than {nth} calls");
+    }
+}
+
+impl Stoppable for Simulated {
+    fn stop_after(&self, calls: u64) {
+        self.files.inject(Fault::Stop { nth: calls + 1 });
+    }
+
+    fn stopped(&self) -> bool {
+        self.store().health().is_err()
+    }
+}
+
+#[tokio::test]
+async fn whatever_call_the_machine_stops_in_a_name_that_is_given_again_has_nothing() {
+    for seed in 0..3 {
+        run_names(|| Simulated::new(32 << 10, Death::PowerCut(Some(seed * 1_000)))).await;
     }
 }

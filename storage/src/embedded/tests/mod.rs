@@ -3,6 +3,7 @@
 mod compaction;
 mod crashes;
 mod faults;
+mod older;
 mod replay;
 mod suite;
 
