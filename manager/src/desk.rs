@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
-use mesh::config::ManagerConfig;
+use mesh::config::{AuthMode, ManagerConfig};
 use mesh::outbox::{NotQueued, Outbox, Turn};
 use mesh::process::Shutdown;
 use mesh::report::Identity;
@@ -32,6 +32,7 @@ struct Shared {
     identity: Identity,
     clock: Clock,
     stamps: Mutex<Stamps>,
+    mode: AuthMode,
     topic_quota: Mutex<TopicQuota>,
     queue_bytes: usize,
     shutdown: Shutdown,
@@ -48,12 +49,14 @@ impl Desk {
     ) -> Self {
         let (stamps, queue_bytes) = (Mutex::default(), config.links.link_queue_bytes);
         let topic_quota = Mutex::new(TopicQuota::new(config.max_topics_per_user));
+        let mode = config.process.auth_mode;
         Self(Arc::new(Shared {
             store,
             vitals,
             identity,
             clock: Clock::begin(),
             stamps,
+            mode,
             topic_quota,
             queue_bytes,
             shutdown,
@@ -78,6 +81,11 @@ impl Desk {
     /// What this manager reports.
     pub fn report(&self) -> Vec<u8> {
         self.0.identity.report_json(&*self.0.vitals)
+    }
+
+    /// How users of this mesh log in.
+    pub fn mode(&self) -> AuthMode {
+        self.0.mode
     }
 
     /// The number of a login that happens now.

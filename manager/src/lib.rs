@@ -9,8 +9,10 @@
 //! - appends of one link to one log reach the store in the order in which they came;
 //! - what is under way is bounded in bytes: beyond that everything is refused as busy, and nothing is queued;
 //! - every question is answered, also by a refusal, for as long as the link stands that it came over;
+//! - of passwords and tokens nothing but hashes comes here, and none of them is ever logged;
 //! - when the store fails for good, nothing more is acknowledged and the process ends.
 
+pub mod accounts;
 pub mod answers;
 mod appends;
 mod budget;

@@ -1,10 +1,13 @@
 //! What a msg_server asks, answered by the store.
 
+use mesh::config::AuthMode;
+use mesh::report::now;
 use protocol::code::ErrorCode;
-use protocol::ids::{DeviceId, LogName, UserId, Version};
+use protocol::ids::{DeviceId, LogName, Time, UserId, Version};
 use protocol::link::request::{Mark, Receipt, Reply, Request};
 use storage::{CursorMove, LoggedIn, NewTopic, ReadRange, TopicsOf};
 
+use crate::accounts::Accounts;
 use crate::answers::Refusal;
 use crate::desk::Desk;
 use crate::reads::may_read;
@@ -21,7 +24,8 @@ const MOST: usize = 1_000;
 pub fn parse(json: &[u8]) -> Result<Request, Reply> {
     serde_json::from_slice(json).map_err(|error| Reply::Refused {
         code: ErrorCode::UnknownCommand.number(),
-        message: format!("this manager cannot read the question: {error}"),
+        // Not in the words of the error, which quote what stands there: a hash perhaps.
+        message: format!("this manager cannot read the question from column {} on", error.column()),
     })
 }
 
@@ -38,6 +42,9 @@ pub async fn answer(request: Request, desk: &Desk) -> Reply {
 async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
     let store = &**desk.store();
     Ok(match request {
+        Request::Login { .. } if desk.mode() == AuthMode::Accounts => {
+            return Err(ErrorCode::LoginRefused.into());
+        }
         Request::Login { user, device } => {
             let found = store.log_in(user, device).await?;
             let LoggedIn { logs, revision, invites, .. } = found;
@@ -83,7 +90,10 @@ async fn decide(request: Request, desk: &Desk) -> Result<Reply, Refusal> {
             let receipts = move_cursor(desk, Place { user, device, log, mark }, version).await?;
             Reply::Moved { receipts }
         }
-        Request::Account { .. } => return Err(ErrorCode::NoAccounts.into()),
+        Request::Account { question } => {
+            let accounts = Accounts { store, mode: desk.mode(), now: Time(now()), stamp: &|| desk.stamp() };
+            accounts.answer(question).await?
+        }
     })
 }
 

@@ -118,7 +118,10 @@ impl ServerLink {
 fn ends_access(request: &Request) -> bool {
     matches!(
         request,
-        Request::LeaveTopic { .. } | Request::RemoveFromTopic { .. } | Request::DissolveTopic { .. }
+        Request::LeaveTopic { .. }
+            | Request::RemoveFromTopic { .. }
+            | Request::DissolveTopic { .. }
+            | Request::Account { .. }
     )
 }
 
