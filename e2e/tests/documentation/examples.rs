@@ -29,11 +29,11 @@ const COMPARED: [&str; 9] =
 async fn every_example_on_the_page_is_so() {
     let mesh = Mesh::builder().start().await;
     let mut story = Story::begin(&mesh).await;
-    for block in blocks() {
+    for block in blocks("json") {
         story.tell(&block).await;
     }
     story.end(&mesh).await;
-    for said in blocks().into_iter().flatten().filter(is_said) {
+    for said in blocks("json").into_iter().flatten().filter(is_said) {
         let heard = story.heard.iter().find(|heard| alike(&said, heard));
         assert!(
             heard.is_some(),
@@ -43,8 +43,36 @@ async fn every_example_on_the_page_is_so() {
     }
 }
 
-/// The packets of each block of JSON on the page.
-fn blocks() -> Vec<Vec<Value>> {
+/// Each block is a connection of its own, and the token is the one that was handed out last.
+#[tokio::test]
+async fn every_example_of_accounts_is_so() {
+    let mesh = Mesh::builder().set_all("AuthMode", "accounts").start().await;
+    let (mut token, mut blocks_told) = (Value::Null, 0);
+    for block in blocks("json accounts") {
+        let mut wire = Wire::connect(mesh.msg_server_addr(0)).await;
+        for packet in &block {
+            if !is_said(packet) {
+                let mut request = packet.clone();
+                if request["Token"].is_string() {
+                    request["Token"] = token.clone();
+                }
+                wire.send(request.to_string().as_bytes()).await;
+                continue;
+            }
+            let body = timeout(PATIENCE, wire.next()).await.expect("a packet in time").expect("a packet");
+            let heard: Value = serde_json::from_slice(&body).expect("JSON");
+            assert!(alike(packet, &heard), "the page says {packet}\nthe mesh said {heard}");
+            if heard["Token"].is_string() {
+                token = heard["Token"].clone();
+            }
+        }
+        blocks_told += 1;
+    }
+    assert_eq!(blocks_told, 4);
+}
+
+/// The packets of each block of this kind on the page.
+fn blocks(kind: &str) -> Vec<Vec<Value>> {
     let block = |block: &str| {
         let end = block.find("```").expect("a block ends");
         let packets = block[..end].lines().filter(|line| !line.trim().is_empty());
@@ -52,7 +80,7 @@ fn blocks() -> Vec<Vec<Value>> {
             .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
             .collect()
     };
-    PAGE.split("```json\n").skip(1).map(block).collect()
+    PAGE.split(&format!("```{kind}\n")).skip(1).map(block).collect()
 }
 
 fn is_said(packet: &Value) -> bool {
