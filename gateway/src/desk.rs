@@ -10,7 +10,7 @@ use mesh::config::HostPort;
 use mesh::health::Health;
 use mesh::outbox::{Outbox, Turn};
 use mesh::process::Shutdown;
-use mesh::report::Report;
+use mesh::report::{Identity, Report};
 use parking_lot::Mutex;
 use protocol::code::DisconnectCode;
 use protocol::command::{Packet, name};
@@ -63,6 +63,7 @@ pub struct Desk {
     next_id: AtomicU64,
     handed_out: AtomicU64,
     turned_away: AtomicU64,
+    identity: Arc<Identity>,
     shutdown: Shutdown,
 }
 
@@ -75,7 +76,7 @@ struct State {
 
 impl Desk {
     /// A desk at which nobody waits; `beat` is how often msg_servers report that do not say it themselves.
-    pub fn new(beat: Duration, shutdown: Shutdown) -> Self {
+    pub fn new(beat: Duration, identity: Arc<Identity>, shutdown: Shutdown) -> Self {
         let state = State { picker: Picker::new(beat), clients: HashMap::new(), held: BTreeMap::new() };
         Self {
             state: Mutex::new(state),
@@ -83,8 +84,14 @@ impl Desk {
             next_id: AtomicU64::new(0),
             handed_out: AtomicU64::new(0),
             turned_away: AtomicU64::new(0),
+            identity,
             shutdown,
         }
+    }
+
+    /// Who this gateway is.
+    pub fn identity(&self) -> &Identity {
+        &self.identity
     }
 
     /// A client connected.

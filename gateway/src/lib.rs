@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use mesh::config::{GatewayConfig, Role};
 use mesh::link::{Dial, dial_all};
-use mesh::listener::{Census, Limits, accept};
+use mesh::listener::{Census, Terms, accept};
 use mesh::process::Shutdown;
 use protocol::channel::Channel;
 use thiserror::Error;
@@ -49,31 +49,26 @@ pub async fn run(
     shutdown: Shutdown,
 ) -> Result<(), GatewayError> {
     let address = listener.local_addr()?.to_string();
-    let dial =
-        Dial::new(Role::Gateway, config.process.auth_mode, &config.links, &config.dial, &[Channel::Monitor]);
+    let dial = Dial::new(Role::Gateway, &config.process, &config.links, &config.dial, &[Channel::Monitor]);
     let identity = Arc::new(dial.identity(address));
-    let desk = Arc::new(Desk::new(config.dial.beat_time, shutdown.clone()));
+    let desk = Arc::new(Desk::new(config.dial.beat_time, Arc::clone(&identity), shutdown.clone()));
     let for_links = Arc::clone(&desk);
     shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
         ServerLink::new(address, &for_links, &identity)
     }));
     let bounds = bounds(&config);
-    accept(listener, limits(&config), Arc::new(Census::default()), shutdown.clone(), |_, outbox| {
-        ClientPeer::new(&desk, outbox, bounds)
-    })
+    accept(
+        listener,
+        Terms::new(&config.process, CLIENT_QUEUE_BYTES),
+        Arc::new(Census::default()),
+        shutdown.clone(),
+        |_, outbox| ClientPeer::new(&desk, outbox, bounds),
+    )
     .await;
     desk.drain().await;
     // Nobody is left who needs the links.
     shutdown.cancel();
     Ok(())
-}
-
-fn limits(config: &GatewayConfig) -> Limits {
-    Limits {
-        connections: config.process.connection_limit(),
-        per_address: config.process.max_connections_per_address,
-        queue_bytes: CLIENT_QUEUE_BYTES,
-    }
 }
 
 fn bounds(config: &GatewayConfig) -> Bounds {

@@ -135,7 +135,7 @@ impl Peer for ClientPeer {
             };
         }
         match self.speaks {
-            Speaks::Http => health::answer(input, "gateway", &*self.desk).map(|()| 0),
+            Speaks::Http => health::answer(input, self.desk.identity(), &*self.desk).map(|()| 0),
             Speaks::Packets | Speaks::Nothing => self.packets(input, turn),
         }
     }

@@ -29,7 +29,7 @@ pub struct Desk(Arc<Shared>);
 struct Shared {
     store: Arc<dyn Store>,
     vitals: Arc<Vitals>,
-    identity: Identity,
+    identity: Arc<Identity>,
     clock: Clock,
     stamps: Mutex<Stamps>,
     mode: AuthMode,
@@ -43,7 +43,7 @@ impl Desk {
     pub fn new(
         store: Arc<dyn Store>,
         vitals: Arc<Vitals>,
-        identity: Identity,
+        identity: Arc<Identity>,
         config: &ManagerConfig,
         shutdown: Shutdown,
     ) -> Self {

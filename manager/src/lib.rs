@@ -42,6 +42,7 @@ use mesh::config::{ManagerConfig, Role};
 use mesh::health;
 use mesh::link::{Dial, dial_all};
 use mesh::process::Shutdown;
+use mesh::report::Identity;
 use protocol::channel::Channel;
 use storage::StoreError;
 use storage::embedded::OpenError;
@@ -103,9 +104,12 @@ pub async fn run_with(
     listener: TcpListener,
     shutdown: Shutdown,
 ) -> Result<(), ManagerError> {
-    let address = listener.local_addr()?.to_string();
+    let dial = Dial::new(Role::Manager, &config.process, &config.links, &config.dial, &CHANNELS);
+    let identity = Arc::new(dial.identity(listener.local_addr()?.to_string()));
     let vitals = Arc::new(Vitals::new(config.links.link_queue_bytes, shutdown.clone()));
-    shutdown.spawn(serve_health(config.clone(), listener, Arc::clone(&vitals), shutdown.clone()));
+    let health =
+        serve_health(config.clone(), listener, Arc::clone(&identity), Arc::clone(&vitals), shutdown.clone());
+    shutdown.spawn(health);
     let opening = tokio::task::spawn_blocking({
         let config = config.clone();
         move || open(&config)
@@ -114,7 +118,7 @@ pub async fn run_with(
         opened = opening => opened??,
         () = shutdown.draining() => return Ok(()),
     };
-    let outcome = work(opened, &config, &vitals, address, &shutdown).await;
+    let outcome = work(opened, &config, &vitals, (dial, identity), &shutdown).await;
     let bound = if outcome.is_ok() { shutdown.drain_time() } else { LAST_REFUSALS };
     let _ = tokio::time::timeout(bound, vitals.quiet()).await;
     // Nobody is left who needs the links.
@@ -130,7 +134,7 @@ async fn work(
     OpenStore { store, failed }: OpenStore,
     config: &ManagerConfig,
     vitals: &Arc<Vitals>,
-    address: String,
+    (dial, identity): (Dial, Arc<Identity>),
     shutdown: &Shutdown,
 ) -> Result<(), ManagerError> {
     tracing::info!(store = %store.id(), "the store is open");
@@ -138,10 +142,8 @@ async fn work(
     if let Some(age) = config.retention {
         shutdown.spawn(retention::keep_trimming(Arc::clone(&store), age, shutdown.clone()));
     }
-    let dial = Dial::new(Role::Manager, config.process.auth_mode, &config.links, &config.dial, &CHANNELS);
     let dial = dial.with_store(store.id().to_string());
     vitals.opened(Arc::clone(&store), Arc::clone(dial.refusals()));
-    let identity = dial.identity(address);
     let desk = Desk::new(store, Arc::clone(vitals), identity, config, shutdown.clone());
     shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &desk)));
     tokio::select! {
@@ -150,6 +152,12 @@ async fn work(
     }
 }
 
-async fn serve_health(config: ManagerConfig, listener: TcpListener, vitals: Arc<Vitals>, shutdown: Shutdown) {
-    health::serve(listener, &config.process, Role::Manager, vitals, &shutdown).await;
+async fn serve_health(
+    config: ManagerConfig,
+    listener: TcpListener,
+    identity: Arc<Identity>,
+    vitals: Arc<Vitals>,
+    shutdown: Shutdown,
+) {
+    health::serve(listener, &config.process, identity, vitals, &shutdown).await;
 }

@@ -1,9 +1,11 @@
 //! One connection, one task: reads, hands what came to its [`Peer`], and writes when the socket was full.
 //!
 //! The read buffer belongs to the thread, not to the connection: an idle one holds no buffer. What is left of
-//! an unfinished frame is kept until the rest comes, and grows only as bytes really arrive.
+//! an unfinished frame is kept until the rest comes, and grows only as bytes really arrive. An accepted connection
+//! may speak TLS, which its first byte tells; its peer and its outbox are the same then.
 
 mod ending;
+mod intake;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +24,8 @@ use tokio::time::{Instant, Sleep};
 use tokio_util::sync::CancellationToken;
 
 use crate::outbox::{Outbox, Turn};
+use crate::tls::Certificate;
+use intake::{Intake, Stop};
 
 const READ_BYTES: usize = 64 * 1024;
 
@@ -109,14 +113,17 @@ pub fn take(stream: TcpStream, queue_bytes: usize) -> io::Result<(OwnedReadHalf,
 /// Runs a connection to its end; then its descriptor is closed, whoever still holds the outbox.
 ///
 /// [`Outbox::close`] ends it in order, and `cut` ends the waiting that is part of that. Dropping the future cuts the
-/// connection where it is.
+/// connection where it is. `certificate` is that of the port on which it was accepted, which may be none; `None` where it
+/// was dialled.
 pub async fn drive<P: Peer>(
     read: OwnedReadHalf,
     outbox: Arc<Outbox>,
     peer: &mut P,
+    certificate: Option<&Certificate>,
     cut: &CancellationToken,
 ) -> Ended {
-    let mut connection = Connection { read, outbox, unread: Vec::new(), stalled: false, timer: None };
+    let intake = Intake::new(certificate, &outbox);
+    let mut connection = Connection { read, outbox, intake, timer: None };
     let mut turn = Turn::default();
     let ended = loop {
         match connection.turn(peer, &mut turn).await {
@@ -136,30 +143,27 @@ pub async fn drive<P: Peer>(
     ended
 }
 
-struct Connection {
+struct Connection<'a> {
     read: OwnedReadHalf,
     outbox: Arc<Outbox>,
-    /// What came and is not taken yet.
-    unread: Vec<u8>,
-    /// `unread` may hold whole frames that the peer did not want yet.
-    stalled: bool,
+    intake: Intake<'a>,
     timer: Option<Pin<Box<Sleep>>>,
 }
 
-impl Drop for Connection {
+impl Drop for Connection<'_> {
     fn drop(&mut self) {
         // The other half of the descriptor, which others may hold for long.
         self.outbox.hang_up();
     }
 }
 
-impl Connection {
+impl Connection<'_> {
     async fn turn<P: Peer>(&mut self, peer: &mut P, turn: &mut Turn) -> Result<(), Ended> {
         if self.outbox.is_closing() {
             return Err(Ended::ByUs("it was told to end".into()));
         }
-        if self.stalled && peer.may_read() {
-            return self.take_unread(peer, turn);
+        if self.intake.is_stalled() && peer.may_read() {
+            return self.intake.take_unread(peer, turn).map_err(|close| by_us(&self.outbox, close));
         }
         self.set_timer(peer.deadline());
         let blocked = self.outbox.is_blocked();
@@ -169,8 +173,8 @@ impl Connection {
         tokio::select! {
             biased;
             () = outbox.woken() => {
-                // The peer may want again what it left, and may have changed its mind before we asked.
-                self.stalled = !self.unread.is_empty();
+                // The peer may have changed its mind before we asked.
+                self.intake.look_again();
                 Ok(())
             }
             ready = outbox.writable(), if blocked => {
@@ -181,24 +185,15 @@ impl Connection {
                 Ok(())
             }
             () = sleep(timer), if peer.deadline().is_some() => peer.timeout(turn).map_err(|close| by_us(&outbox, close)),
-            read = poll_fn(|cx| read_some(cx, &mut self.read, &mut self.unread, peer, turn)), if may_read => {
-                self.stalled = read.map_err(|ended| match ended {
-                    Stop::Close(close) => by_us(&outbox, close),
-                    Stop::Ended(ended) => ended,
-                })?;
-                Ok(())
+            read = poll_fn(|cx| read_some(cx, &mut self.read, |new| self.intake.received(new, &outbox, peer, turn))), if may_read => {
+                match read {
+                    Ok(true) => Ok(()),
+                    Ok(false) => Err(intake::ended_by_peer(&outbox)),
+                    Err(Stop::Close(close)) => Err(by_us(&outbox, close)),
+                    Err(Stop::Ended(ended)) => Err(ended),
+                }
             }
         }
-    }
-
-    fn take_unread<P: Peer>(&mut self, peer: &mut P, turn: &mut Turn) -> Result<(), Ended> {
-        let taken = peer.received(&self.unread, turn).map_err(|close| by_us(&self.outbox, close))?;
-        self.unread.drain(..taken);
-        self.stalled = !peer.may_read();
-        if self.unread.is_empty() {
-            self.unread = Vec::new();
-        }
-        Ok(())
     }
 
     fn set_timer(&mut self, deadline: Option<Instant>) {
@@ -223,18 +218,11 @@ fn by_us(outbox: &Outbox, close: Close) -> Ended {
     Ended::ByUs(close.why)
 }
 
-enum Stop {
-    Close(Close),
-    Ended(Ended),
-}
-
-/// One read and all that follows from it. True if whole frames may be left because the peer wants no more.
-fn read_some<P: Peer>(
+/// One read and all that follows from it. False if there is nothing more to read.
+fn read_some(
     cx: &mut Context<'_>,
     read: &mut OwnedReadHalf,
-    unread: &mut Vec<u8>,
-    peer: &mut P,
-    turn: &mut Turn,
+    received: impl FnOnce(&[u8]) -> Result<(), Stop>,
 ) -> Poll<Result<bool, Stop>> {
     READ_BUFFER.with_borrow_mut(|buffer| {
         let mut buffer = ReadBuf::new(buffer);
@@ -242,28 +230,8 @@ fn read_some<P: Peer>(
             return Poll::Ready(Err(Stop::Ended(Ended::Failed(error))));
         }
         if buffer.filled().is_empty() {
-            return Poll::Ready(Err(Stop::Ended(Ended::ByPeer)));
+            return Poll::Ready(Ok(false));
         }
-        Poll::Ready(hand_over(buffer.filled(), unread, peer, turn).map_err(Stop::Close))
+        Poll::Ready(received(buffer.filled()).map(|()| true))
     })
-}
-
-fn hand_over<P: Peer>(
-    new: &[u8],
-    unread: &mut Vec<u8>,
-    peer: &mut P,
-    turn: &mut Turn,
-) -> Result<bool, Close> {
-    if unread.is_empty() {
-        let taken = peer.received(new, turn)?;
-        unread.extend_from_slice(&new[taken..]);
-    } else {
-        unread.extend_from_slice(new);
-        let taken = peer.received(unread, turn)?;
-        unread.drain(..taken);
-        if unread.is_empty() {
-            *unread = Vec::new();
-        }
-    }
-    Ok(!unread.is_empty() && !peer.may_read())
 }

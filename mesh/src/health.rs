@@ -7,6 +7,7 @@ mod serve;
 use bytes::Bytes;
 
 use crate::connection::Close;
+use crate::report::Identity;
 
 pub use serve::serve;
 
@@ -40,7 +41,7 @@ pub fn is_get(first: &[u8]) -> Option<bool> {
 ///
 /// # Errors
 /// Always ends the connection when it answers.
-pub fn answer(input: &[u8], process: &str, health: &dyn Health) -> Result<(), Close> {
+pub fn answer(input: &[u8], identity: &Identity, health: &dyn Health) -> Result<(), Close> {
     let Some(end) = input.windows(4).position(|window| window == b"\r\n\r\n") else {
         return if input.len() > MAX_HEAD {
             Err(Close::saying(
@@ -54,33 +55,36 @@ pub fn answer(input: &[u8], process: &str, health: &dyn Health) -> Result<(), Cl
     let head = String::from_utf8_lossy(&input[..end]);
     let path = head.split(' ').nth(1).unwrap_or_default();
     let path = path.split('?').next().unwrap_or_default();
-    Err(Close::saying("answered over HTTP", page(path, process, health)))
+    Err(Close::saying("answered over HTTP", page(path, identity, health)))
 }
 
-fn page(path: &str, process: &str, health: &dyn Health) -> Bytes {
+fn page(path: &str, identity: &Identity, health: &dyn Health) -> Bytes {
     match path {
         "/healthz" => {
             let troubles = health.troubles();
             let status = if troubles.is_empty() { 200 } else { 503 };
-            response(status, "application/json", &report(process, &troubles, health))
+            response(status, "application/json", &report(identity, &troubles, health))
         }
         "/readyz" => {
             let status = if health.ready() { 200 } else { 503 };
-            response(status, "application/json", &report(process, &health.troubles(), health))
+            response(status, "application/json", &report(identity, &health.troubles(), health))
         }
-        "/metrics" => response(200, "text/plain; version=0.0.4", &metrics(process, &health.figures())),
+        "/metrics" => {
+            let figures = identity.figures(health);
+            response(200, "text/plain; version=0.0.4", &metrics(identity.process(), &figures))
+        }
         _ => response(404, "text/plain", "there is /healthz, /readyz and /metrics\n"),
     }
 }
 
-fn report(process: &str, troubles: &[String], health: &dyn Health) -> String {
+fn report(identity: &Identity, troubles: &[String], health: &dyn Health) -> String {
     let report = serde_json::json!({
-        "Process": process,
+        "Process": identity.process(),
         "Version": env!("CARGO_PKG_VERSION"),
         "Pid": std::process::id(),
         "Ready": health.ready(),
         "Troubles": troubles,
-        "Figures": health.figures(),
+        "Figures": identity.figures(health),
     });
     format!("{report}\n")
 }
@@ -139,8 +143,12 @@ mod tests {
         }
     }
 
+    fn router() -> Identity {
+        Identity::new("router", "20000", "127.0.0.1:20000")
+    }
+
     fn ask(request: &str) -> String {
-        let close = answer(request.as_bytes(), "router", &Sick).unwrap_err();
+        let close = answer(request.as_bytes(), &router(), &Sick).unwrap_err();
         String::from_utf8(close.last.unwrap().to_vec()).unwrap()
     }
 
@@ -164,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_head_without_an_end_is_refused_in_time() {
-        assert_eq!(answer(b"GET /healthz HTTP/1.1\r\n", "x", &Sick), Ok(()));
+        assert_eq!(answer(b"GET /healthz HTTP/1.1\r\n", &router(), &Sick), Ok(()));
         let long = format!("GET /{}", "x".repeat(MAX_HEAD));
         assert!(ask(&long).starts_with("HTTP/1.1 431 "));
     }

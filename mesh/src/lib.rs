@@ -2,6 +2,7 @@
 //!
 //! - [`process`], [`config`], [`logging`], [`limits`]: the story of every `main`;
 //! - [`listener`], [`connection`], [`outbox`]: one task a connection, one write a turn, everything bounded in bytes;
+//! - [`tls`]: what a port shows, what links believe, and one connection's session;
 //! - [`link`]: authenticated connections between processes, dialled for as long as they live;
 //! - [`health`]: what a process says of itself over HTTP.
 //!
@@ -17,3 +18,4 @@ pub mod logging;
 pub mod outbox;
 pub mod process;
 pub mod report;
+pub mod tls;

@@ -10,19 +10,35 @@ use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::ProcessConfig;
 use crate::connection::{self, Peer};
 use crate::outbox::Outbox;
 use crate::process::Shutdown;
+use crate::tls::Certificate;
 
-/// How many connections may be open.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// In all.
-    pub connections: usize,
+/// On what terms connections are accepted.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// How many may be open, in all.
+    connections: usize,
     /// From one IPv4 address, or one IPv6 network of 64 bits.
-    pub per_address: usize,
-    /// Bytes that may wait to be written to one connection.
-    pub queue_bytes: usize,
+    per_address: usize,
+    /// Bytes that may wait to be written to one.
+    queue_bytes: usize,
+    /// What those are shown that speak TLS.
+    certificate: Certificate,
+}
+
+impl Terms {
+    /// As the config has them; `queue_bytes` may wait to be written to one connection.
+    pub fn new(config: &ProcessConfig, queue_bytes: usize) -> Self {
+        Self {
+            connections: config.connection_limit(),
+            per_address: config.max_connections_per_address,
+            queue_bytes,
+            certificate: config.certificate.clone(),
+        }
+    }
 }
 
 /// How many connections are open, in all and by origin.
@@ -37,12 +53,12 @@ impl Census {
         self.by_origin.lock().values().sum()
     }
 
-    /// Counts one more; false, and none is counted, where that would be more than `limits`.
-    fn enter(&self, origin: Origin, limits: Limits) -> bool {
+    /// Counts one more; false, and none is counted, where that would be more than the terms allow.
+    fn enter(&self, origin: Origin, terms: &Terms) -> bool {
         let mut by_origin = self.by_origin.lock();
         let total: usize = if by_origin.len() > 1 { by_origin.values().sum() } else { 0 };
         let here = by_origin.get(&origin).copied().unwrap_or(0);
-        if here >= limits.per_address || total.max(here) >= limits.connections {
+        if here >= terms.per_address || total.max(here) >= terms.connections {
             return false;
         }
         by_origin.insert(origin, here + 1);
@@ -83,7 +99,7 @@ impl From<IpAddr> for Origin {
 /// What the connections of one listener have in common.
 struct Port {
     census: Arc<Census>,
-    limits: Limits,
+    terms: Terms,
     /// Their last words are to take no longer.
     time_over: CancellationToken,
 }
@@ -97,7 +113,7 @@ struct Place {
 impl Place {
     fn take(port: &Arc<Port>, address: IpAddr) -> Option<Self> {
         let origin = Origin::from(address);
-        port.census.enter(origin, port.limits).then(|| Self { port: Arc::clone(port), origin })
+        port.census.enter(origin, &port.terms).then(|| Self { port: Arc::clone(port), origin })
     }
 }
 
@@ -114,12 +130,12 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// drains ends them.
 pub async fn accept<P: Peer + 'static>(
     listener: TcpListener,
-    limits: Limits,
+    terms: Terms,
     census: Arc<Census>,
     shutdown: Shutdown,
     greet: impl Fn(SocketAddr, &Arc<Outbox>) -> P,
 ) {
-    let port = Arc::new(Port { census, limits, time_over: shutdown.time_over().clone() });
+    let port = Arc::new(Port { census, terms, time_over: shutdown.time_over().clone() });
     loop {
         let accepted = tokio::select! {
             () = shutdown.draining() => return,
@@ -149,10 +165,11 @@ fn start<P: Peer + 'static>(
     shutdown: &Shutdown,
     greet: &impl Fn(SocketAddr, &Arc<Outbox>) -> P,
 ) {
-    let Ok((read, outbox)) = connection::take(stream, place.port.limits.queue_bytes) else { return };
+    let Ok((read, outbox)) = connection::take(stream, place.port.terms.queue_bytes) else { return };
     let mut peer = greet(address, &outbox);
     shutdown.spawn(async move {
-        let ended = connection::drive(read, outbox, &mut peer, &place.port.time_over).await;
+        let Port { terms, time_over, .. } = &*place.port;
+        let ended = connection::drive(read, outbox, &mut peer, Some(&terms.certificate), time_over).await;
         tracing::trace!(%address, ?ended, "connection ended");
         drop(place);
     });
@@ -169,10 +186,10 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 mod tests {
     use super::*;
 
-    const LIMITS: Limits = Limits { connections: 100, per_address: 2, queue_bytes: 0 };
-
     fn port() -> Arc<Port> {
-        Arc::new(Port { census: Arc::default(), limits: LIMITS, time_over: CancellationToken::new() })
+        let certificate = Certificate::default();
+        let terms = Terms { connections: 100, per_address: 2, queue_bytes: 0, certificate };
+        Arc::new(Port { census: Arc::default(), terms, time_over: CancellationToken::new() })
     }
 
     fn take(port: &Arc<Port>, address: &str) -> Option<Place> {

@@ -4,52 +4,27 @@
 //! happened ends ([`Turn`]), so that a batch of input costs each touched connection one write. Only when the
 //! socket takes no more does the connection's own task take over, for as long as that lasts.
 
-use std::collections::VecDeque;
+mod queue;
+
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Notify;
 
-/// How many frames go into one vectored write.
-const SLICES: usize = 64;
-
-/// Above this many slots, an empty queue gives its memory back.
-const KEPT_SLOTS: usize = 32;
+use crate::tls::Session;
+use queue::{Closing, Queue};
 
 /// The queue of one connection, and the half of its socket that is written to.
 pub struct Outbox {
     limit: AtomicUsize,
     wake: Notify,
-    state: Mutex<State>,
-}
-
-struct State {
-    /// `None` once the connection has hung up: whoever holds the outbox longer holds no descriptor.
-    socket: Option<OwnedWriteHalf>,
-    queue: VecDeque<Bytes>,
-    /// Bytes of the first frame that are written already.
-    written: usize,
-    /// Bytes that wait.
-    waiting: usize,
-    /// The socket took no more: the connection's task waits for it.
-    blocked: bool,
-    /// It is on some turn's list.
-    touched: bool,
-    closing: Option<Closing>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Closing {
-    /// What waits is still written.
-    AfterFlush,
-    /// The queue overflowed or the socket failed: nothing more is written.
-    Now,
+    queue: Mutex<Queue>,
 }
 
 /// A push that was not taken.
@@ -69,8 +44,8 @@ pub enum NotQueued {
 impl Outbox {
     /// An outbox that holds at most `limit` bytes, or one frame if that alone is longer.
     pub fn new(socket: OwnedWriteHalf, limit: usize) -> Arc<Self> {
-        let state = Mutex::new(State::new(socket));
-        Arc::new(Self { limit: limit.into(), wake: Notify::new(), state })
+        let queue = Mutex::new(Queue::new(socket));
+        Arc::new(Self { limit: limit.into(), wake: Notify::new(), queue })
     }
 
     /// Queues a frame, to be written when the turn ends.
@@ -78,21 +53,18 @@ impl Outbox {
     /// # Errors
     /// [`NotQueued`]; the frame is dropped then, so the caller has to end the connection or know that it is ending.
     pub fn push(self: &Arc<Self>, frame: Bytes, turn: &mut Turn) -> Result<(), NotQueued> {
-        let mut state = self.state.lock();
-        if state.closing.is_some() {
+        let mut queue = self.queue.lock();
+        if queue.is_closing() {
             return Err(NotQueued::Closing);
         }
         let limit = self.limit.load(Ordering::Relaxed);
-        if state.overflows(frame.len(), limit) {
-            self.make_room(&mut state)?;
-            if state.overflows(frame.len(), limit) {
+        if queue.overflows(frame.len(), limit) {
+            self.make_room(&mut queue)?;
+            if queue.overflows(frame.len(), limit) {
                 return Err(NotQueued::Overflow { limit });
             }
         }
-        state.waiting += frame.len();
-        state.queue.push_back(frame);
-        if !state.touched && !state.blocked {
-            state.touched = true;
+        if queue.add(frame) {
             turn.touched.push(Arc::clone(self));
         }
         Ok(())
@@ -100,11 +72,11 @@ impl Outbox {
 
     /// A turn may gather more than the bound for a reader that would take it all: only what the socket does not take
     /// counts against the reader.
-    fn make_room(&self, state: &mut State) -> Result<(), NotQueued> {
-        if state.blocked {
+    fn make_room(&self, queue: &mut Queue) -> Result<(), NotQueued> {
+        if queue.is_blocked() {
             return Ok(());
         }
-        let (written, wake) = Self::write_out(state);
+        let (written, wake) = queue.write_out();
         if wake {
             self.wake.notify_one();
         }
@@ -123,18 +95,9 @@ impl Outbox {
     }
 
     fn end(&self, how: Closing, last: Option<Bytes>) {
-        let mut state = self.state.lock();
-        if state.closing.is_some() {
-            return;
+        if self.queue.lock().end(how, last) {
+            self.wake.notify_one();
         }
-        state.closing = Some(how);
-        if how == Closing::Now {
-            state.drop_what_is_not_begun();
-        }
-        state.waiting += last.as_ref().map_or(0, Bytes::len);
-        state.queue.extend(last);
-        drop(state);
-        self.wake.notify_one();
     }
 
     /// Wakes the connection's task, so that it asks its peer again whether it may read.
@@ -149,16 +112,50 @@ impl Outbox {
 
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
-        self.state.lock().waiting
+        self.queue.lock().waiting()
     }
 
     /// Whether the connection is ending.
     pub fn is_closing(&self) -> bool {
-        self.state.lock().closing.is_some()
+        self.queue.lock().is_closing()
+    }
+
+    /// Whether nobody between can read or change what is said: by TLS, or because the other side is on this machine. Known
+    /// before the first frame is handed over.
+    pub fn is_secure(&self) -> bool {
+        self.queue.lock().is_secure()
+    }
+
+    /// From now on the connection speaks TLS, and nothing is said before its handshake is done.
+    pub(crate) fn speak_tls(&self, session: Session) {
+        self.queue.lock().speak_tls(session);
+    }
+
+    pub(crate) fn speaks_tls(&self) -> bool {
+        self.queue.lock().speaks_tls()
+    }
+
+    /// Whether a handshake of TLS is under way.
+    pub(crate) fn is_handshaking(&self) -> bool {
+        self.queue.lock().is_handshaking()
+    }
+
+    /// Opens what came by TLS, adds it to `plain`, and writes what follows from it: the handshake's answers, and what had to
+    /// wait for its end. True if the other side says no more.
+    pub(crate) fn open(&self, came: &[u8], plain: &mut Vec<u8>) -> io::Result<bool> {
+        let mut queue = self.queue.lock();
+        let opened = queue.open(came, plain);
+        let (written, _) = queue.write_out();
+        opened.and_then(|ended| written.map(|_| ended))
+    }
+
+    /// Who is on the other side; `None` once the connection is gone.
+    pub(crate) fn other_side(&self) -> Option<SocketAddr> {
+        self.queue.lock().other_side()
     }
 
     pub(crate) fn is_blocked(&self) -> bool {
-        self.state.lock().blocked
+        self.queue.lock().is_blocked()
     }
 
     pub(crate) async fn woken(&self) {
@@ -167,124 +164,32 @@ impl Outbox {
 
     /// Waits until the socket may take more. For the connection's own task alone.
     pub(crate) async fn writable(&self) -> io::Result<()> {
-        poll_fn(|cx| self.state.lock().poll_writable(cx)).await
+        poll_fn(|cx| self.queue.lock().poll_writable(cx)).await
     }
 
     /// Whether it is ending because its reader is too slow, or because it failed.
     pub(crate) fn is_cut(&self) -> bool {
-        self.state.lock().closing == Some(Closing::Now)
+        self.queue.lock().is_cut()
     }
 
     /// Nothing more is written: the other side reads an end after what was.
     pub(crate) fn hang_up(&self) {
-        let socket = {
-            let mut state = self.state.lock();
-            state.give_up();
-            state.socket.take()
-        };
+        let taken = self.queue.lock().hang_up();
         // Out of the lock, for it is a system call: this half of the socket is shut down.
-        drop(socket);
+        drop(taken);
     }
 
     /// Writes what the socket takes. True if nothing is left.
     pub(crate) fn flush(&self) -> io::Result<bool> {
         let (written, wake) = {
-            let mut state = self.state.lock();
-            state.touched = false;
-            Self::write_out(&mut state)
+            let mut queue = self.queue.lock();
+            queue.turn_ends();
+            queue.write_out()
         };
         if wake {
             self.wake.notify_one();
         }
         written
-    }
-
-    /// As [`Outbox::flush`]; says as well whether the connection's task is to be woken for what came of it.
-    fn write_out(state: &mut State) -> (io::Result<bool>, bool) {
-        let was_blocked = std::mem::take(&mut state.blocked);
-        while !state.queue.is_empty() {
-            match state.write_some() {
-                Ok(count) => state.advance(count),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    state.blocked = true;
-                    return (Ok(false), !was_blocked);
-                }
-                Err(error) => {
-                    state.give_up();
-                    return (Err(error), true);
-                }
-            }
-        }
-        if state.queue.capacity() > KEPT_SLOTS {
-            state.queue = VecDeque::new();
-        }
-        (Ok(true), false)
-    }
-}
-
-impl State {
-    fn new(socket: OwnedWriteHalf) -> Self {
-        Self {
-            socket: Some(socket),
-            queue: VecDeque::new(),
-            written: 0,
-            waiting: 0,
-            blocked: false,
-            touched: false,
-            closing: None,
-        }
-    }
-
-    /// Nothing more is written.
-    fn give_up(&mut self) {
-        self.closing = Some(Closing::Now);
-        self.queue = VecDeque::new();
-        self.waiting = 0;
-        self.blocked = false;
-    }
-
-    /// What is partly written has to be finished, or nothing after it could be read.
-    fn drop_what_is_not_begun(&mut self) {
-        self.queue.truncate(usize::from(self.written > 0));
-        self.waiting = self.queue.iter().map(Bytes::len).sum::<usize>() - self.written;
-    }
-
-    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &self.socket {
-            Some(socket) => socket.as_ref().poll_write_ready(cx),
-            None => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
-        }
-    }
-
-    fn overflows(&self, bytes: usize, limit: usize) -> bool {
-        self.waiting + bytes > limit && !self.queue.is_empty()
-    }
-
-    fn advance(&mut self, count: usize) {
-        self.waiting = self.waiting.saturating_sub(count);
-        self.written += count;
-        while let Some(frame) = self.queue.front() {
-            if self.written < frame.len() {
-                return;
-            }
-            self.written -= frame.len();
-            self.queue.pop_front();
-        }
-    }
-
-    fn write_some(&self) -> io::Result<usize> {
-        let socket = self.socket.as_ref().ok_or(io::ErrorKind::NotConnected)?;
-        let mut slices = [IoSlice::new(&[]); SLICES];
-        let mut used = 0;
-        for (slot, frame) in slices.iter_mut().zip(&self.queue) {
-            let from = if used == 0 { self.written } else { 0 };
-            *slot = IoSlice::new(&frame[from..]);
-            used += 1;
-        }
-        match socket.try_write_vectored(&slices[..used])? {
-            0 => Err(io::ErrorKind::WriteZero.into()),
-            count => Ok(count),
-        }
     }
 }
 

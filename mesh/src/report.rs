@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::health::Health;
+use crate::tls::Certificate;
 
 /// One process's figures at one moment. Unknown keys are ignored, so a mesh of mixed versions reports.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -44,17 +45,24 @@ pub struct Identity {
     addr: String,
     started: u64,
     beat: Duration,
+    certificate: Certificate,
 }
 
 impl Identity {
     /// A process that starts now.
     pub fn new(process: &'static str, uuid: impl Into<String>, addr: impl Into<String>) -> Self {
-        Self { process, uuid: uuid.into(), addr: addr.into(), started: now(), beat: Duration::ZERO }
+        let (uuid, addr, certificate) = (uuid.into(), addr.into(), Certificate::default());
+        Self { process, uuid, addr, started: now(), beat: Duration::ZERO, certificate }
     }
 
     /// The same process, saying how often it reports: who reads its reports can tell when it is silent.
     pub fn with_beat(self, beat: Duration) -> Self {
         Self { beat, ..self }
+    }
+
+    /// The same process, telling among its figures when this certificate ends.
+    pub fn showing(self, certificate: &Certificate) -> Self {
+        Self { certificate: certificate.clone(), ..self }
     }
 
     /// The role's name.
@@ -84,8 +92,17 @@ impl Identity {
             beat: self.beat.as_millis() as u64,
             ready: health.ready(),
             troubles: health.troubles(),
-            figures: health.figures(),
+            figures: self.figures(health),
         }
+    }
+
+    /// Its figures, and those that every process has.
+    pub fn figures(&self, health: &dyn Health) -> Map<String, Value> {
+        let mut figures = health.figures();
+        if let Some(end) = self.certificate.not_after() {
+            figures.insert("CertificateNotAfterSeconds".into(), end.into());
+        }
+        figures
     }
 
     /// The report as JSON.

@@ -2,12 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests fail as tests do")]
 
-use std::io::{BufRead, BufReader, Read};
+#[path = "papers/mod.rs"]
+mod papers;
+
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use papers::Papers;
 use rustix::process::{Pid, Signal, kill_process};
 
 /// How long anything here may take before the test says that it does not happen.
@@ -202,6 +206,66 @@ fn sighup_reloads_the_log_level_and_names_what_needs_a_restart() {
     let log = std::fs::read_to_string(folder.path().join("r.log")).unwrap();
     assert!(log.lines().all(|line| line.starts_with('{') && line.ends_with('}')), "{log}");
     assert!(!log.contains("draining"), "the level is warn now: {log}");
+}
+
+/// Waits until the process that listens there says that its certificate ends with the beginning of `year`.
+fn certificate_ends(running: &Running, folder: &Folder, year: u64) {
+    let address = running.line.trim_end().strip_prefix("listening on ").unwrap();
+    let wanted = format!("}} {}\n", (year - 1970) * 365 * 86_400 + (year - 1969) / 4 * 86_400);
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let mut stream = std::net::TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").unwrap();
+        let mut page = String::new();
+        stream.read_to_string(&mut page).unwrap();
+        if page.contains(&wanted) {
+            return;
+        }
+        assert!(
+            Instant::now() < deadline,
+            "{page}{}",
+            std::fs::read_to_string(folder.path().join("r.log")).unwrap()
+        );
+    }
+}
+
+#[test]
+fn a_renewed_certificate_is_read_by_itself_and_at_sighup_and_a_bad_one_is_not() {
+    let papers = Papers::new();
+    let pair = papers.certificate_until("a", &["localhost"], 2031);
+    let mut keys = pair.config();
+    keys["Listen"] = "127.0.0.1:0".into();
+    keys["LogFile"] = "r.log".into();
+    let folder = Folder::with(&keys.to_string());
+    let running = folder.start();
+    certificate_ends(&running, &folder, 2031);
+
+    std::fs::write(&pair.certificate, "no certificate").unwrap();
+    wait_for(&folder, "the certificate stays as it was: TlsCertFile");
+    certificate_ends(&running, &folder, 2031);
+    papers.certificate_until("a", &["localhost"], 2032);
+    wait_for(&folder, "the certificate was read again");
+    certificate_ends(&running, &folder, 2032);
+
+    let other = papers.certificate_until("b", &["localhost"], 2033);
+    keys["TlsCertFile"] = other.certificate.to_str().into();
+    keys["TlsKeyFile"] = other.key.to_str().into();
+    folder.write("router.json", &keys.to_string());
+    running.signal(Signal::HUP);
+    certificate_ends(&running, &folder, 2033);
+    running.signal(Signal::TERM);
+    assert_eq!(running.end().0, Some(0));
+}
+
+#[test]
+fn a_certificate_that_ends_soon_is_spoken_of() {
+    let papers = Papers::new();
+    let mut keys = papers.certificate_until("a", &["localhost"], 2021).config();
+    keys["Listen"] = "127.0.0.1:0".into();
+    keys["LogFile"] = "r.log".into();
+    let folder = Folder::with(&keys.to_string());
+    let _running = folder.start();
+    wait_for(&folder, "the certificate in TlsCertFile has ended");
 }
 
 fn wait_for(folder: &Folder, part: &str) {

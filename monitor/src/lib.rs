@@ -65,16 +65,14 @@ pub async fn serve(
     shutdown: Shutdown,
 ) -> Result<(), MonitorError> {
     let address = listener.local_addr()?.to_string();
-    let dial =
-        Dial::new(Role::Monitor, config.process.auth_mode, &config.links, &config.dial, &[Channel::Monitor]);
+    let dial = Dial::new(Role::Monitor, &config.process, &config.links, &config.dial, &[Channel::Monitor]);
     let identity = Arc::new(dial.identity(address));
     let watch = Arc::new(MeshWatch::new(config.dial.beat_time, shutdown.clone()));
     serve_page(page, &watch, &shutdown)?;
-    let for_links = Arc::clone(&watch);
-    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
-        ServerLink::new(address, &for_links, &identity)
-    }));
-    health::serve(listener, &config.process, Role::Monitor, watch, &shutdown).await;
+    let (for_links, who) = (Arc::clone(&watch), Arc::clone(&identity));
+    shutdown
+        .spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &for_links, &who)));
+    health::serve(listener, &config.process, identity, watch, &shutdown).await;
     // Nobody depends on a monitor: there is nothing to wait for.
     shutdown.cancel();
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use mesh::connection::{Close, Ended, Peer};
 use mesh::health;
-use mesh::link::Listening;
+use mesh::link::{self, Listening};
 use mesh::outbox::{Outbox, Turn};
 use protocol::code::DisconnectCode;
 use protocol::command::{Packet, name};
@@ -57,7 +57,8 @@ impl Door {
         let packet = Packet::parse(body).map_err(|error| Close::silently(error.to_string()))?;
         match &*packet.cmd_name {
             name::LINK_HELLO => {
-                self.server.secrecy.admits(self.address)?;
+                let certificate = &self.server.config.process.certificate;
+                link::admit(&self.server.secrecy, certificate, self.address, &self.outbox)?;
                 let begun = Listening::begin(&self.server.secrecy, &packet, self.server.address());
                 let (listening, challenge) = begun?;
                 self.face = Face::Shaking(Box::new(listening));
@@ -100,7 +101,7 @@ impl Door {
 
     fn limit(&self) -> usize {
         match self.face {
-            Face::Link(_) => mesh::link::MAX_FRAME_BYTES,
+            Face::Link(_) => link::MAX_FRAME_BYTES,
             _ => self.server.config.process.max_frame_bytes,
         }
     }
@@ -123,7 +124,7 @@ impl Peer for Door {
                 None => return Ok(0),
                 Some(true) => {
                     self.face = Face::Http;
-                    return health::answer(input, "msg_server", &*self.server).map(|()| 0);
+                    return health::answer(input, &self.server.identity, &*self.server).map(|()| 0);
                 }
                 Some(false) => {}
             }

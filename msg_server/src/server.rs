@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mesh::config::{MsgServerConfig, RoleConfig};
 use mesh::health::Health;
 use mesh::link::Secrecy;
-use mesh::listener::{self, Census, Limits};
+use mesh::listener::{self, Census, Terms};
 use mesh::outbox::Turn;
 use mesh::process::Shutdown;
 use mesh::report::{self, Identity};
@@ -142,7 +142,8 @@ impl Server {
         let address = config.public_address(listener.local_addr()?).to_string();
         Ok(Arc::new(Self {
             identity: Identity::new("msg_server", address.clone(), address)
-                .with_beat(config.monitor_beat_time),
+                .with_beat(config.monitor_beat_time)
+                .showing(&config.process.certificate),
             secrecy: Secrecy::new(config.links().mesh_secret.clone()),
             shutdown,
             started: Instant::now(),
@@ -165,14 +166,10 @@ impl Server {
     }
 
     async fn serve(self: &Arc<Self>, listener: TcpListener) {
-        let limits = Limits {
-            connections: self.config.process.connection_limit(),
-            per_address: self.config.process.max_connections_per_address,
-            queue_bytes: self.config.session_queue_bytes,
-        };
+        let terms = Terms::new(&self.config.process, self.config.session_queue_bytes);
         let server = Arc::clone(self);
         let greet = move |address, outbox: &_| Door::new(Arc::clone(&server), address, outbox);
-        listener::accept(listener, limits, Arc::clone(&self.census), self.shutdown.clone(), greet).await;
+        listener::accept(listener, terms, Arc::clone(&self.census), self.shutdown.clone(), greet).await;
     }
 
     /// The address that clients and other processes reach this msg_server by.

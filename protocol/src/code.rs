@@ -143,6 +143,8 @@ codes! {
         AccountEnded = 3006, "this account was disabled or deleted";
         /// The token that the session was begun with.
         TokenExpired = 3007, "the token has expired: log in again";
+        /// Between machines, links with a process that has a certificate speak TLS.
+        PlainLink = 3008, "a link from another machine has to speak TLS here";
     }
 }
 

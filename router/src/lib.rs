@@ -43,14 +43,13 @@ pub enum RouterError {
 /// [`RouterError`] if it cannot begin.
 pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown) -> Result<(), RouterError> {
     let address = listener.local_addr()?.to_string();
-    let dial = Dial::new(Role::Router, config.process.auth_mode, &config.links, &config.dial, &CHANNELS);
+    let dial = Dial::new(Role::Router, &config.process, &config.links, &config.dial, &CHANNELS);
     let identity = Arc::new(dial.identity(address));
     let exchange = Arc::new(Exchange::new(shutdown.clone()));
-    let for_links = Arc::clone(&exchange);
-    shutdown.spawn(dial_all(dial, shutdown.clone(), move |address| {
-        ServerLink::new(address, &for_links, &identity)
-    }));
-    health::serve(listener, &config.process, Role::Router, Arc::clone(&exchange), &shutdown).await;
+    let (for_links, who) = (Arc::clone(&exchange), Arc::clone(&identity));
+    shutdown
+        .spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &for_links, &who)));
+    health::serve(listener, &config.process, identity, Arc::clone(&exchange), &shutdown).await;
     tokio::select! {
         () = exchange.flushed() => {}
         () = shutdown.cancelled() => {}

@@ -19,11 +19,13 @@ const MISTAKEN: &str = "{\n  \"Listen\": \":20000\",\n  \"MsgServerLst\": [\"127
 fn document() -> String {
     let shared = [Roles::ALL, Roles::DIALLERS];
     let is_link_key = |key: &Key| key.name.starts_with("Mesh") || key.name.starts_with("Link");
+    let is_tls_key = |key: &Key| key.name.starts_with("Tls");
     let mut filled = vec![
         ("mistakes".to_owned(), mistakes()),
-        ("every".to_owned(), table(|key| key.roles == Roles::ALL && !is_link_key(key))),
+        ("every".to_owned(), table(|key| key.roles == Roles::ALL && !is_link_key(key) && !is_tls_key(key))),
         ("links".to_owned(), table(is_link_key)),
-        ("diallers".to_owned(), table(|key| key.roles == Roles::DIALLERS)),
+        ("tls".to_owned(), table(is_tls_key)),
+        ("diallers".to_owned(), table(|key| key.roles == Roles::DIALLERS && !is_tls_key(key))),
         ("ignored".to_owned(), ignored()),
     ];
     for role in Role::ALL {

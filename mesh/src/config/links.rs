@@ -8,6 +8,7 @@ use super::address::HostPort;
 use super::live::Live;
 use super::secret::Secret;
 use super::units;
+use crate::tls::Authority;
 
 /// The keys of whoever takes part in links, on either end.
 #[derive(Debug, Clone, Deserialize)]
@@ -29,6 +30,9 @@ pub struct DialConfig {
     pub uuid: String,
     /// The msg_servers to link to; SIGHUP changes it.
     pub msg_server_list: Live<Vec<HostPort>>,
+    /// Whom links believe; without one they are plain.
+    #[serde(flatten)]
+    pub authority: Authority,
     /// How often this process reports its figures.
     #[serde(deserialize_with = "units::time")]
     pub beat_time: Duration,

@@ -113,6 +113,7 @@ fn merge_secret(values: &mut Map<String, Value>, check: &mut Check<'_>) {
 fn into_config<C: RoleConfig>(values: Map<String, Value>, check: &mut Check<'_>) -> Option<C> {
     match serde_json::from_value::<C>(values.into()) {
         Ok(config) => {
+            load_tls(&config, check);
             config.cross_check(&mut Conflicts::new(check));
             Some(config)
         }
@@ -121,6 +122,16 @@ fn into_config<C: RoleConfig>(values: Map<String, Value>, check: &mut Check<'_>)
             check.conflict(&[], Wrong::new(format!("does not fit: {error}"), "please report this"));
             None
         }
+    }
+}
+
+/// Reads the files that the config names: what is bad in them is a mistake of the config.
+fn load_tls<C: RoleConfig>(config: &C, check: &mut Check<'_>) {
+    let certificate = config.process().certificate.load();
+    let authority = config.dial().map_or(Ok(()), |dial| dial.authority.load());
+    for error in [certificate, authority].into_iter().filter_map(Result::err) {
+        let wrong = format!("({:?}) {}", error.file, error.problem);
+        check.conflict(&[error.key], Wrong::new(wrong, error.advice()));
     }
 }
 

@@ -55,4 +55,5 @@ pub use other_file::parse_keys;
 pub use process::{AuthMode, LogFormat, ProcessConfig};
 pub use role::Role;
 pub use router::RouterConfig;
+pub(crate) use secret::OTHERS;
 pub use secret::{Secret, SecretFileError};

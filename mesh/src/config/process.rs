@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::log_level::LogLevel;
 use super::units;
 use crate::limits;
+use crate::tls::Certificate;
 
 /// The keys that every process has.
 #[derive(Debug, Clone, Deserialize)]
@@ -28,6 +29,9 @@ pub struct ProcessConfig {
     pub log_rotate_bytes: u64,
     /// How many rotated log files are kept.
     pub log_keep: u32,
+    /// What ports show to whoever speaks TLS.
+    #[serde(flatten)]
+    pub certificate: Certificate,
     /// How long a process that was told to end may take for it.
     #[serde(rename = "DrainSeconds", deserialize_with = "units::time")]
     pub drain: Duration,

@@ -16,7 +16,7 @@ pub const SECRET_MIN_BYTES: usize = 16;
 pub const SECRET_MAX_BYTES: usize = 1024;
 
 /// The permission bits that let others than the owner at a file.
-const OTHERS: u32 = 0o077;
+pub(crate) const OTHERS: u32 = 0o077;
 
 /// A text that no `Debug` or `Display` shows: only [`Secret::expose`] gives it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]

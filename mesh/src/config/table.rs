@@ -103,6 +103,40 @@ pub static TABLE: &[Key] = &[
         Roles::ALL,
         "The most connections from one IPv4 address, or from one IPv6 network of 64 bits; 0 sets no limit.",
     ),
+    // TLS.
+    Key {
+        fate: Fate::Reloaded,
+        fallback: Fallback::Nothing("ports speak plainly, and close whoever speaks TLS"),
+        ..key(
+            "TlsCertFile",
+            Kind::Path,
+            "",
+            Roles::ALL,
+            "The certificate that the ports of this process show, as PEM, with its chain after it; whoever speaks TLS and whoever does not is served on the same port. A file that changes is read again.",
+        )
+    },
+    Key {
+        fate: Fate::Reloaded,
+        fallback: Fallback::Nothing("see TlsCertFile"),
+        ..key(
+            "TlsKeyFile",
+            Kind::Path,
+            "",
+            Roles::ALL,
+            "The key of that certificate, as PEM, in a file which only its owner may read (mode 0600).",
+        )
+    },
+    Key {
+        fate: Fate::Reloaded,
+        fallback: Fallback::Nothing("links are plain"),
+        ..key(
+            "TlsCaFile",
+            Kind::Path,
+            "",
+            Roles::DIALLERS,
+            "The certificates that are believed, as PEM. With them links speak TLS, and the certificate of a msg_server must be signed by one of them and be valid for its host in MsgServerList. A file that changes is read again.",
+        )
+    },
     // Links.
     Key {
         fallback: Fallback::Nothing("only processes on this machine, over loopback, may link"),

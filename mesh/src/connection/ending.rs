@@ -21,7 +21,7 @@ const LAST_INPUT: Duration = Duration::from_secs(2);
 /// More than the buffers of both sides hold: whoever sends more does not read.
 const LAST_INPUT_BYTES: usize = 16 * 1024 * 1024;
 
-impl Connection {
+impl Connection<'_> {
     /// Gives what is queued a bounded time to leave. True if all of it has.
     pub(super) async fn last_words(&self, cut: &CancellationToken) -> bool {
         let patience = if self.outbox.is_cut() { LAST_WORDS_TO_THE_SLOW } else { LAST_WORDS };

@@ -48,7 +48,7 @@ async fn driven(queue_bytes: usize) -> Driven {
     let until = cut.clone();
     let driving = tokio::spawn(async move {
         let mut peer = Deaf { ended: false };
-        let ended = drive(read, outbox, &mut peer, &until).await;
+        let ended = drive(read, outbox, &mut peer, None, &until).await;
         assert!(peer.ended);
         ended
     });

@@ -10,11 +10,12 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 
 use super::{Health, answer, is_get};
-use crate::config::{ProcessConfig, Role};
+use crate::config::ProcessConfig;
 use crate::connection::{Close, Peer};
-use crate::listener::{Census, Limits, accept};
+use crate::listener::{Census, Terms, accept};
 use crate::outbox::{Outbox, Turn};
 use crate::process::Shutdown;
+use crate::report::Identity;
 
 /// A page is one frame; nothing else is ever queued.
 const QUEUE_BYTES: usize = 64 * 1024;
@@ -24,19 +25,15 @@ const QUEUE_BYTES: usize = 64 * 1024;
 pub async fn serve<H: Health>(
     listener: TcpListener,
     config: &ProcessConfig,
-    role: Role,
+    identity: Arc<Identity>,
     health: Arc<H>,
     shutdown: &Shutdown,
 ) {
-    let limits = Limits {
-        connections: config.connection_limit(),
-        per_address: config.max_connections_per_address,
-        queue_bytes: QUEUE_BYTES,
-    };
+    let terms = Terms::new(config, QUEUE_BYTES);
     let open = Arc::new(Open::default());
     let census = Arc::new(Census::default());
-    accept(listener, limits, census, shutdown.clone(), |_, outbox| {
-        HealthPeer::new(role, Arc::clone(&health), config.login_timeout, &open, outbox)
+    accept(listener, terms, census, shutdown.clone(), |_, outbox| {
+        HealthPeer::new(&identity, Arc::clone(&health), config.login_timeout, &open, outbox)
     })
     .await;
     open.close_all();
@@ -63,7 +60,7 @@ impl Open {
 
 /// A connection that may ask for health, and for nothing else.
 struct HealthPeer<H> {
-    role: Role,
+    identity: Arc<Identity>,
     health: Arc<H>,
     deadline: Instant,
     open: Arc<Open>,
@@ -71,9 +68,16 @@ struct HealthPeer<H> {
 }
 
 impl<H: Health> HealthPeer<H> {
-    fn new(role: Role, health: Arc<H>, patience: Duration, open: &Arc<Open>, outbox: &Arc<Outbox>) -> Self {
+    fn new(
+        identity: &Arc<Identity>,
+        health: Arc<H>,
+        patience: Duration,
+        open: &Arc<Open>,
+        outbox: &Arc<Outbox>,
+    ) -> Self {
+        let identity = Arc::clone(identity);
         let (open, id) = (Arc::clone(open), open.enter(outbox));
-        Self { role, health, deadline: Instant::now() + patience, open, id }
+        Self { identity, health, deadline: Instant::now() + patience, open, id }
     }
 }
 
@@ -81,7 +85,7 @@ impl<H: Health> Peer for HealthPeer<H> {
     fn received(&mut self, input: &[u8], _turn: &mut Turn) -> Result<usize, Close> {
         match is_get(input) {
             None => Ok(0),
-            Some(true) => answer(input, self.role.name(), &*self.health).map(|()| 0),
+            Some(true) => answer(input, &self.identity, &*self.health).map(|()| 0),
             Some(false) => Err(Close::silently("this port answers nothing but its health")),
         }
     }
@@ -132,9 +136,9 @@ mod tests {
         let config = RouterConfig::parse(&text, "f").unwrap().config;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, shutdown) = (listener.local_addr().unwrap(), Shutdown::new(Duration::ZERO));
-        let until = shutdown.clone();
+        let (until, identity) = (shutdown.clone(), Arc::new(Identity::new("router", "u", "a")));
         let serving = tokio::spawn(async move {
-            serve(listener, &config.process, Role::Router, Arc::new(Well), &until).await;
+            serve(listener, &config.process, identity, Arc::new(Well), &until).await;
         });
         Served { address, shutdown, serving }
     }

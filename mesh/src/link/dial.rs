@@ -12,11 +12,12 @@ use super::LinkId;
 use super::dialer::Dialer;
 use super::handshake::{Greeting, Secrecy};
 use super::refusals::Refusals;
-use crate::config::{AuthMode, DialConfig, HostPort, LinkConfig, Live, Role};
+use crate::config::{AuthMode, DialConfig, HostPort, LinkConfig, Live, ProcessConfig, Role};
 use crate::connection::Close;
 use crate::outbox::{Outbox, Turn};
 use crate::process::Shutdown;
 use crate::report::Identity;
+use crate::tls::{Authority, Certificate};
 
 /// What a process does with its links. One handler serves one msg_server, through all incarnations of the link.
 pub trait LinkHandler: Send + 'static {
@@ -47,6 +48,8 @@ pub struct Dial {
     servers: Live<Vec<HostPort>>,
     pub(super) greeting: Greeting,
     pub(super) secrecy: Secrecy,
+    pub(super) authority: Authority,
+    certificate: Certificate,
     pub(super) channels: Vec<Channel>,
     pub(super) queue_bytes: usize,
     pub(super) beat: Duration,
@@ -57,7 +60,7 @@ impl Dial {
     /// As the config of a process of this role has it. It subscribes to `channels`, in this order.
     pub fn new(
         role: Role,
-        mode: AuthMode,
+        process: &ProcessConfig,
         links: &LinkConfig,
         dial: &DialConfig,
         channels: &[Channel],
@@ -65,10 +68,12 @@ impl Dial {
         let greeting = Greeting { role: role.name().into(), uuid: dial.uuid.clone(), store: String::new() };
         Self {
             role,
-            mode,
+            mode: process.auth_mode,
             servers: dial.msg_server_list.clone(),
             greeting,
             secrecy: Secrecy::new(links.mesh_secret.clone()),
+            authority: dial.authority.clone(),
+            certificate: process.certificate.clone(),
             channels: channels.to_vec(),
             queue_bytes: links.link_queue_bytes,
             beat: dial.beat_time,
@@ -89,7 +94,8 @@ impl Dial {
 
     /// Who the process is in its reports; `address` is where it listens.
     pub fn identity(&self, address: impl Into<String>) -> Identity {
-        Identity::new(self.role.name(), &self.greeting.uuid, address).with_beat(self.beat)
+        let identity = Identity::new(self.role.name(), &self.greeting.uuid, address);
+        identity.with_beat(self.beat).showing(&self.certificate)
     }
 }
 

@@ -13,6 +13,7 @@ use super::dialled::Dialled;
 use crate::config::HostPort;
 use crate::connection::{self, Close, Ended};
 use crate::outbox::Turn;
+use crate::tls::Session;
 
 /// The first wait before a link is dialled again.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -80,6 +81,9 @@ impl<H: LinkHandler> Dialer<H> {
     /// From the handshake to the end of the link.
     async fn serve(&mut self, stream: TcpStream, stop: &CancellationToken) -> Result<Outcome, Close> {
         let (read, outbox) = connection::take(stream, self.dial.queue_bytes).map_err(failed)?;
+        if let Some(client) = self.dial.authority.client_config() {
+            outbox.speak_tls(Session::dialled(client, self.address.host()).map_err(failed)?);
+        }
         let mut turn = Turn::default();
         let mut peer = Dialled::begin(&self.address, &self.dial, &mut self.handler, &outbox, &mut turn)?;
         turn.flush_now();
@@ -97,7 +101,7 @@ impl<H: LinkHandler> Dialer<H> {
         // A link's last words are bounded, and worth waiting for.
         let never_cut = CancellationToken::new();
         let ended = tokio::select! {
-            ended = connection::drive(read, outbox, &mut peer, &never_cut) => ended,
+            ended = connection::drive(read, outbox, &mut peer, None, &never_cut) => ended,
             () = close_on_stop => Ended::ByUs("this process stops".into()),
         };
         Ok(Outcome { reached: peer.reached, why: why(ended) })

@@ -1,6 +1,7 @@
 //! One link, at the end of whoever dialled it: the handshake, then frames and a report every beat.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use protocol::code::DisconnectCode;
 use protocol::command::{Packet, name};
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 use super::dial::{Dial, LinkHandler};
 use super::dialer::Reached;
 use super::handshake::Offer;
-use super::{LinkId, MAX_FRAME_BYTES, Pulse, each_frame};
+use super::{LinkId, MAX_FRAME_BYTES, Pulse, each_frame, refuse};
 use crate::config::{AuthMode, HostPort};
 use crate::connection::{Close, Ended, Peer};
 use crate::outbox::{Outbox, Turn};
@@ -25,7 +26,12 @@ pub(super) struct Dialled<'h, H> {
     /// How far it came.
     pub(super) reached: Reached,
     pulse: Pulse,
+    /// When the handshake has to be done.
+    shaken_by: Instant,
 }
+
+/// How long the handshakes of a link may take, that of TLS among them.
+const SHAKING: Duration = Duration::from_secs(10);
 
 enum State {
     Shaking(Offer),
@@ -42,9 +48,10 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
         turn: &mut Turn,
     ) -> Result<Self, Close> {
         let (offer, hello) = Offer::begin(dial.greeting.clone())?;
-        let (state, pulse) = (State::Shaking(offer), Pulse::new(dial.beat, Instant::now()));
-        let outbox = Arc::clone(outbox);
-        let link = Self { address, dial, handler, outbox, state, reached: Reached::Nobody, pulse };
+        let (now, state, outbox) = (Instant::now(), State::Shaking(offer), Arc::clone(outbox));
+        let (pulse, shaken_by) = (Pulse::new(dial.beat, now), now + SHAKING);
+        let reached = Reached::Nobody;
+        let link = Self { address, dial, handler, outbox, state, reached, pulse, shaken_by };
         link.push(hello, turn)?;
         Ok(link)
     }
@@ -86,9 +93,7 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
             tracing::error!("{why}. They do not link until then");
         }
         self.reached = Reached::Refusal;
-        let number = DisconnectCode::LinkRefused.number().to_string();
-        let last = Packet::new(name::DISCONNECT, [&why, &number, ""]).to_bytes();
-        Err(Close::saying(why, last))
+        Err(refuse(DisconnectCode::LinkRefused, why))
     }
 
     fn refused(&mut self, packet: &Packet<'_>) -> Close {
@@ -100,6 +105,10 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
             self.reached = Reached::Refusal;
         }
         Close::silently(why)
+    }
+
+    fn is_shaking(&self) -> bool {
+        matches!(self.state, State::Shaking(_))
     }
 
     fn push(&self, frame: bytes::Bytes, turn: &mut Turn) -> Result<(), Close> {
@@ -138,11 +147,15 @@ impl<H: LinkHandler> Peer for Dialled<'_, H> {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        Some(self.pulse.due())
+        Some(if self.is_shaking() { self.pulse.due().min(self.shaken_by) } else { self.pulse.due() })
     }
 
     fn timeout(&mut self, turn: &mut Turn) -> Result<(), Close> {
-        let ping = self.pulse.beat(Instant::now())?;
+        let now = Instant::now();
+        if self.is_shaking() && now >= self.shaken_by {
+            return Err(Close::silently(format!("no handshake within {SHAKING:?}")));
+        }
+        let ping = self.pulse.beat(now)?;
         match self.state {
             State::Up => {
                 // Whoever refuses does so at once.

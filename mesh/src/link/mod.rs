@@ -7,8 +7,11 @@
 //! Invariants:
 //! - a link's queue is bounded; one that overflows is closed, never thinned, and both ends catch up afterwards;
 //! - each side sends something at least every beat, and a link that was silent for three beats is dead;
+//! - a link that is dialled with an authority speaks TLS; where the msg_server has a certificate, a plain one from another
+//!   machine is refused;
 //! - every incarnation of a link has a [`LinkId`] of its own: an answer to an earlier one is never taken for this one's.
 
+mod admission;
 mod dial;
 mod dialer;
 mod dialled;
@@ -22,6 +25,7 @@ use protocol::packet;
 
 use crate::connection::Close;
 
+pub use admission::{admit, refuse};
 pub use dial::{Dial, LinkHandler, dial_all};
 pub use handshake::{Greeting, Listening, OPERATOR, Offer, Secrecy};
 pub use pulse::Pulse;

@@ -1,6 +1,7 @@
 //! What a process says of itself: to stderr, or to a file; for people, or as JSON lines.
 
 mod file;
+mod seldom;
 
 use std::io;
 use std::panic;
@@ -17,6 +18,7 @@ use crate::config::{LogFormat, LogLevel, ProcessConfig};
 use crate::process::wants_colour;
 
 pub use file::LogFile;
+pub use seldom::Seldom;
 
 /// The log of this process, once it is started.
 static LOG: OnceLock<Log> = OnceLock::new();

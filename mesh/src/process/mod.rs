@@ -15,6 +15,7 @@ mod shutdown;
 mod signals;
 mod supervise;
 mod terminal;
+mod tls_files;
 
 use std::fmt;
 use std::io::{self, IsTerminal, Write};
@@ -32,6 +33,7 @@ use reload::Reloader;
 use signals::Signals;
 use supervise::Supervisor;
 use terminal::complain;
+use tls_files::TlsFiles;
 
 pub use bind::{BindError, bind};
 pub use shutdown::Shutdown;
@@ -126,7 +128,8 @@ async fn live<C: RoleConfig>(file: PathBuf, loaded: Loaded<C>, start: Start<C>) 
     }
     let shutdown = Shutdown::new(config.process().drain);
     let running = start(config, listener, shutdown.clone());
-    Supervisor { shutdown, signals, reloader: Reloader::new(file, loaded) }.watch(running).await
+    let tls_files = TlsFiles::of(&loaded.config);
+    Supervisor { shutdown, signals, reloader: Reloader::new(file, loaded), tls_files }.watch(running).await
 }
 
 /// Logs what this process is about to be.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tracing::{error, info, warn};
 
+use super::tls_files;
 use crate::config::{Loaded, LogLevel, RoleConfig};
 use crate::logging;
 
@@ -37,6 +38,7 @@ impl<C: RoleConfig> Reloader<C> {
         {
             info!("{file}: MsgServerList is now {:?}", new.msg_server_list);
         }
+        tls_files::replace(&self.started_with.config, &newer.config);
         let level = &newer.config.process().log_level;
         if *level != self.level {
             info!("{file}: LogLevel is now {level}");

@@ -10,17 +10,22 @@ use tracing::{info, warn};
 
 use super::reload::Reloader;
 use super::signals::{Request, Signals};
+use super::tls_files::TlsFiles;
 use super::{Shutdown, exit, fail};
 use crate::config::RoleConfig;
 
 /// How long tasks and threads that were told to stop may take to notice.
 pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
+/// How often the files of TLS are looked at; what changed is read one look later.
+const LOOK_AT_FILES: Duration = Duration::from_secs(2);
+
 /// Watches over one running role.
 pub(super) struct Supervisor<C> {
     pub shutdown: Shutdown,
     pub signals: Signals,
     pub reloader: Reloader<C>,
+    pub tls_files: TlsFiles,
 }
 
 impl<C: RoleConfig> Supervisor<C> {
@@ -28,6 +33,7 @@ impl<C: RoleConfig> Supervisor<C> {
     pub async fn watch(mut self, role: JoinHandle<Result<(), String>>) -> ExitCode {
         let shutdown = self.shutdown.clone();
         let mut work = pin!(work(role, &shutdown));
+        let mut looks = tokio::time::interval(LOOK_AT_FILES);
         loop {
             tokio::select! {
                 // In this order, so that a drain is always announced.
@@ -38,6 +44,7 @@ impl<C: RoleConfig> Supervisor<C> {
                     Request::End(_) => self.shutdown.drain(),
                     Request::Reload => self.reloader.reload(),
                 },
+                _ = looks.tick() => self.tls_files.look(),
             }
         }
     }

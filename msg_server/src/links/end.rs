@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mesh::connection::Close;
-use mesh::link::{Greeting, LinkId, OPERATOR, Pulse};
+use mesh::link::{self, Greeting, LinkId, OPERATOR, Pulse};
 use mesh::outbox::{Outbox, Turn};
 use protocol::channel::Channel;
 use protocol::code::{DisconnectCode, ErrorCode};
@@ -160,9 +160,7 @@ impl LinkEnd {
     fn become_manager(&mut self, server: &Arc<Server>, turn: &mut Turn) -> Result<(), Close> {
         if let Err(why) = server.managers.admit_store(&self.greeting.store) {
             tracing::error!("{why}");
-            let number = DisconnectCode::LinkRefused.number().to_string();
-            let last = Packet::new(name::DISCONNECT, [&why, &number, ""]).to_bytes();
-            return Err(Close::saying(why, last));
+            return Err(link::refuse(DisconnectCode::LinkRefused, why));
         }
         self.manager = Some(server.managers.enter(self.id, &self.greeting.uuid, &self.outbox, turn));
         server.managers_changed(turn);
