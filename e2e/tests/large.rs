@@ -1,15 +1,19 @@
 //! Messages as large as a frame may be.
 
 use serde_json::{Value, json};
-use testbed::{Mesh, NewClient, Role, text};
+use testbed::{Builder, Mesh, NewClient, Role, text};
 
 /// `MaxFrameBytes`, as it is unless set.
 const FRAME: usize = 1024 * 1024;
 
-async fn mesh() -> Mesh {
+fn builder() -> Builder {
     // As large as it is unless set: a segment bounds the entries in it.
     let store = json!({"Kind": "embedded", "Path": "store"});
-    Mesh::builder().set(Role::Manager, "Store", store).start().await
+    Mesh::builder().set(Role::Manager, "Store", store)
+}
+
+async fn mesh() -> Mesh {
+    builder().start().await
 }
 
 /// The longest text that fits into a frame as a client sends it.
@@ -33,6 +37,28 @@ async fn what_fills_a_frame_arrives_live_after_an_absence_and_in_a_page() {
     assert_eq!(again.answer(seq).await["Complete"], true);
     let page: Vec<Value> = again.pushed_meanwhile();
     assert!(page.len() == 1 && text(&page[0]) == body, "in a page");
+}
+
+#[tokio::test]
+async fn a_burst_of_many_ends_nobody_who_reads_them_later() {
+    const COUNT: usize = 40;
+    // As long as it takes until bob reads.
+    let patient = builder().set(Role::MsgServer, "ReaderTimeout", 600);
+    let mesh = patient.start().await;
+    let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
+    let mut bob = NewClient::attach(mesh.msg_server_addr(1), "bob").await;
+    let body = "x".repeat(900_000);
+    let mut sent = Vec::new();
+    for n in 0..COUNT {
+        let text = format!("{n} {body}");
+        sent.push(amy.send_with("SEND_MESSAGE_P2P", &["bob", &text], json!({"MsgId": n.to_string()})).await);
+    }
+    for seq in sent {
+        assert_eq!(amy.answer(seq).await["CmdName"], "OK");
+    }
+    for (n, text) in bob.texts("u/bob", COUNT).await.iter().enumerate() {
+        assert!(*text == format!("{n} {body}"), "number {n}");
+    }
 }
 
 #[tokio::test]

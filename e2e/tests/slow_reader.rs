@@ -1,4 +1,4 @@
-//! Who does not read is disconnected, told why, and loses nothing; nobody else notices.
+//! Who takes nothing for a while is disconnected, told why, and loses nothing; nobody else notices.
 
 use serde_json::{Value, json};
 use testbed::{Builder, Mesh, NewClient, Part, Role, eventually};
@@ -7,12 +7,11 @@ use testbed::{Builder, Mesh, NewClient, Part, Role, eventually};
 const COUNT: usize = 2_500;
 const BODY: usize = 8_000;
 
-fn mesh() -> Builder {
-    Mesh::builder().set(Role::MsgServer, "MaxFrameBytes", 16 * 1024).set(
-        Role::MsgServer,
-        "SessionQueueBytes",
-        64 * 1024,
-    )
+fn mesh(reader_timeout: u64) -> Builder {
+    Mesh::builder()
+        .set(Role::MsgServer, "MaxFrameBytes", 16 * 1024)
+        .set(Role::MsgServer, "SessionQueueBytes", 64 * 1024)
+        .set(Role::MsgServer, "ReaderTimeout", reader_timeout)
 }
 
 /// Sends `COUNT` large messages to the topic, as fast as they are stored.
@@ -49,7 +48,7 @@ async fn read(client: &mut NewClient, mut last: u64) -> (u64, Option<Value>) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_reader_is_disconnected_and_resumes_without_loss_and_others_are_not_disturbed() {
-    let mesh = mesh().start().await;
+    let mesh = mesh(3).start().await;
     let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
     amy.ok("CREATE_TOPIC", &["flood"]).await;
     let mut slow = NewClient::attach(mesh.msg_server_addr(1), "slow").await;
@@ -77,10 +76,7 @@ async fn a_slow_reader_is_disconnected_and_resumes_without_loss_and_others_are_n
 
 #[tokio::test]
 async fn a_reader_that_never_reads_again_is_let_go() {
-    // At once where what it does not read is pushed; where it is read in pages for it, when it was silent for long enough.
-    let expiring =
-        mesh().set(Role::MsgServer, "Expire", 3).set(Role::MsgServer, "ScanDeadSessionTimeout", 0.5);
-    let mesh = expiring.start().await;
+    let mesh = mesh(3).start().await;
     let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
     amy.ok("CREATE_TOPIC", &["flood"]).await;
     let mut stuck = NewClient::attach(mesh.msg_server_addr(1), "stuck").await;
@@ -92,4 +88,34 @@ async fn a_reader_that_never_reads_again_is_let_go() {
     .await;
     amy.sees_offline("stuck").await;
     drop(stuck);
+}
+
+#[tokio::test]
+async fn one_that_reads_late_is_read_to_from_the_log_and_not_ended() {
+    let mesh = mesh(600).start().await;
+    let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
+    amy.ok("CREATE_TOPIC", &["flood"]).await;
+    let mut late = NewClient::attach(mesh.msg_server_addr(1), "late").await;
+    late.ok("JOIN_TOPIC", &["flood"]).await;
+    flood(&mut amy).await;
+    assert_eq!(read(&mut late, 0).await, (COUNT as u64, None));
+    late.fence().await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_take_what_is_volatile_is_ended_at_the_bound() {
+    let mesh = mesh(600).start().await;
+    let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;
+    amy.ok_with("CREATE_TOPIC", &["ticker"], json!({"Volatile": true})).await;
+    let mut deaf = NewClient::attach(mesh.msg_server_addr(1), "deaf").await;
+    deaf.ok("JOIN_TOPIC", &["ticker"]).await;
+    let body = "x".repeat(BODY);
+    for _ in 0..COUNT {
+        amy.ok_with("SEND_MESSAGE_TOPIC", &["ticker", &body], json!({"Volatile": true})).await;
+    }
+    eventually("it is ended", async || {
+        (mesh.figure(Part::MsgServer(1), "SlowReadersTotal").await == 1).then_some(())
+    })
+    .await;
+    assert_eq!(deaf.disconnected().await, Some(1001));
 }

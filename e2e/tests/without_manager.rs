@@ -36,6 +36,21 @@ async fn a_login_is_answered_without_logs_and_what_needs_none_works() {
 }
 
 #[tokio::test]
+async fn one_that_resumed_beyond_the_end_of_its_log_is_told_to_log_in_again_when_that_shows() {
+    let mesh = Mesh::builder().msg_servers(1).build();
+    mesh.parts().filter(|part| part.role() != Role::Manager).for_each(|part| mesh.spawn(part));
+    mesh.settled().await;
+    let mut bob = NewClient::login(mesh.msg_server_addr(0), "bob").await;
+    assert_eq!(bob.logs, Value::Null);
+    bob.resume(json!({"u/bob": 5})).await;
+    mesh.start(Part::Manager(0)).await;
+    assert_eq!(bob.disconnected().await, Some(1004));
+    let mut bob = NewClient::login(mesh.msg_server_addr(0), "bob").await;
+    bob.refused_with(4000, "RESUME", &[], json!({"Logs": {"u/bob": 5}})).await;
+    bob.resume(json!({})).await;
+}
+
+#[tokio::test]
 async fn questions_are_refused_as_worth_a_retry() {
     let mesh = Mesh::builder().msg_servers(1).start().await;
     let mut amy = NewClient::attach(mesh.msg_server_addr(0), "amy").await;

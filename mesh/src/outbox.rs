@@ -53,11 +53,23 @@ impl Outbox {
     /// # Errors
     /// [`NotQueued`]; the frame is dropped then, so the caller has to end the connection or know that it is ending.
     pub fn push(self: &Arc<Self>, frame: Bytes, turn: &mut Turn) -> Result<(), NotQueued> {
+        self.enqueue(frame, self.limit.load(Ordering::Relaxed), turn)
+    }
+
+    /// As [`Outbox::push`], for what can be offered again later: it leaves an eighth of the bound to what cannot.
+    ///
+    /// # Errors
+    /// [`NotQueued`]; the frame is dropped then, and the connection goes on.
+    pub fn offer(self: &Arc<Self>, frame: Bytes, turn: &mut Turn) -> Result<(), NotQueued> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        self.enqueue(frame, limit - limit / 8, turn)
+    }
+
+    fn enqueue(self: &Arc<Self>, frame: Bytes, limit: usize, turn: &mut Turn) -> Result<(), NotQueued> {
         let mut queue = self.queue.lock();
         if queue.is_closing() {
             return Err(NotQueued::Closing);
         }
-        let limit = self.limit.load(Ordering::Relaxed);
         if queue.overflows(frame.len(), limit) {
             self.make_room(&mut queue)?;
             if queue.overflows(frame.len(), limit) {
@@ -113,6 +125,12 @@ impl Outbox {
     /// Bytes that wait.
     pub fn waiting(&self) -> usize {
         self.queue.lock().waiting()
+    }
+
+    /// Bytes that were written since the beginning, where more waits: while that stays the same, the other side takes nothing.
+    pub fn taken(&self) -> Option<u64> {
+        let queue = self.queue.lock();
+        (queue.waiting() > 0).then_some(queue.taken())
     }
 
     /// Whether the connection is ending.
@@ -269,6 +287,19 @@ mod tests {
         };
         assert_eq!(overflow, NotQueued::Overflow { limit: LIMIT });
         assert!(outbox.is_blocked());
+    }
+
+    #[tokio::test]
+    async fn what_can_be_offered_again_leaves_room_for_what_cannot() {
+        let (outbox, _reader, _read) = connected().await;
+        let mut turn = Turn::default();
+        while outbox.offer(Bytes::from(vec![0; 50]), &mut turn).is_ok() {}
+        let (taken, waiting) = (outbox.taken(), outbox.waiting());
+        assert!(outbox.is_blocked() && (LIMIT * 7 / 8 - 50..=LIMIT * 7 / 8).contains(&waiting));
+        outbox.push(Bytes::from(vec![0; LIMIT / 8]), &mut turn).unwrap();
+        turn.flush().await;
+        assert_eq!(outbox.taken(), taken, "nothing is taken");
+        assert!(!outbox.is_closing());
     }
 
     #[tokio::test]

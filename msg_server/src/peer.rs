@@ -13,6 +13,7 @@ use protocol::{event, packet};
 use tokio::time::Instant;
 
 use crate::client::commands;
+use crate::client::patience::Patience;
 use crate::client::session::Session;
 use crate::links::end::LinkEnd;
 use crate::server::Server;
@@ -23,6 +24,7 @@ pub(crate) struct Door {
     address: SocketAddr,
     outbox: Arc<Outbox>,
     opened: Instant,
+    patience: Patience,
     face: Face,
 }
 
@@ -41,7 +43,14 @@ enum Face {
 
 impl Door {
     pub(crate) fn new(server: Arc<Server>, address: SocketAddr, outbox: &Arc<Outbox>) -> Self {
-        Self { server, address, outbox: Arc::clone(outbox), opened: Instant::now(), face: Face::Unknown }
+        Self {
+            server,
+            address,
+            outbox: Arc::clone(outbox),
+            opened: Instant::now(),
+            patience: Patience::default(),
+            face: Face::Unknown,
+        }
     }
 
     fn frame(&mut self, body: &[u8], whole: &[u8], turn: &mut Turn) -> Result<(), Close> {
@@ -159,7 +168,10 @@ impl Peer for Door {
     fn deadline(&self) -> Option<Instant> {
         match &self.face {
             Face::Link(link) => Some(link.due()),
-            Face::Client(session) if session.is_logged_in() || session.is_logging_in() => None,
+            Face::Client(session) if session.is_logged_in() => {
+                self.patience.until(&self.outbox, self.server.config.reader_timeout)
+            }
+            Face::Client(session) if session.is_logging_in() => None,
             _ => Some(self.opened + self.server.config.process.login_timeout),
         }
     }
@@ -167,6 +179,12 @@ impl Peer for Door {
     fn timeout(&mut self, turn: &mut Turn) -> Result<(), Close> {
         match &mut self.face {
             Face::Link(link) => link.beat(turn),
+            Face::Client(session) if session.is_logged_in() => {
+                if self.patience.is_over(&self.outbox) {
+                    session.reads_too_slowly();
+                }
+                Ok(())
+            }
             Face::Client(session) if session.is_newer() => {
                 Err(Close::saying("no login in time", event::disconnect(DisconnectCode::LoginTimeout)))
             }

@@ -127,6 +127,8 @@ codes! {
         Silent = 1002, "nothing was heard from you for too long";
         /// A send could not be decided within the bounded wait.
         Unanswered = 1003, "a message could not be stored in time";
+        /// What was resumed without a manager does not fit the logs that it has.
+        LogsChanged = 1004, "the logs are not as you resumed them: log in again";
         /// The same client and device logged in again.
         Replaced = 3000, "the same device logged in again elsewhere";
         /// A frame that cannot be read.

@@ -122,6 +122,11 @@ impl Net {
         Some((link, message))
     }
 
+    /// How many messages are on their way from a node over a wire.
+    pub fn on_the_way(&self, from: Node, link: LinkId) -> usize {
+        self.wires.get(&link).map_or(0, |wire| wire.far_end(from).coming.len())
+    }
+
     /// All directions in which something is on its way.
     pub fn busy(&self) -> Vec<(Node, Node)> {
         let mut busy = Vec::new();

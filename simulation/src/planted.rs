@@ -40,11 +40,13 @@ pub enum Planted {
     RefusalsOvertaken,
     /// What is answered after it was given up is not published.
     LateAnswersIgnored,
+    /// What a session has no room for counts as pushed.
+    CrowdedForgotten,
 }
 
 impl Planted {
     /// All bugs.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::LiveUnconfirmed,
         Self::ConfirmedBeforeApplied,
         Self::RoutersBackUnnoticed,
@@ -62,5 +64,6 @@ impl Planted {
         Self::LoginsOfTheirAnswers,
         Self::RefusalsOvertaken,
         Self::LateAnswersIgnored,
+        Self::CrowdedForgotten,
     ];
 }

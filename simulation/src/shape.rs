@@ -24,6 +24,8 @@ pub struct Shape {
     pub weather: Weather,
     /// How much is said, against all else that happens.
     pub talk: usize,
+    /// How many messages wait for one session at most; what is durable and does not fit is read again later.
+    pub queue: usize,
     /// How soon managers answer, against all else that happens.
     pub diligence: usize,
     /// Bytes that every message has besides its text: where they are many, few early entries fit into a feed's memory, and few
@@ -104,6 +106,7 @@ impl Shape {
             topics: topics(dice, &users)?,
             weather,
             talk: *dice.one_of(&[6, 15, 40]).unwrap_or(&15),
+            queue: *dice.one_of(&[2, 6, 1000]).unwrap_or(&6),
             diligence: *dice.one_of(&[120, 120, 6]).unwrap_or(&120),
             ballast: if dice.percent(3) { 400 << 10 } else { 0 },
             restlessness: *dice.one_of(&[1, 3, 10]).unwrap_or(&3),

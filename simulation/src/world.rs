@@ -260,7 +260,8 @@ impl World {
         match node {
             Node::MsgServer(number) => {
                 let slowly = self.shape.asks_slowly;
-                self.msg_servers[usize::from(number)] = Some(MsgServer::new(node, slowly, &self.net));
+                self.msg_servers[usize::from(number)] =
+                    Some(MsgServer::new(node, self.shape.queue, slowly, &self.net));
             }
             Node::Router(number) => self.routers[usize::from(number)] = Some(Router::new(node)),
             Node::Manager(number) => {

@@ -104,6 +104,11 @@ fn not_publishing_what_is_answered_late() {
 }
 
 #[test]
+fn forgetting_what_a_session_has_no_room_for() {
+    is_found(Planted::CrowdedForgotten, "before version");
+}
+
+#[test]
 fn a_history_is_decided_by_its_seed() {
     for seed in 1..50 {
         let (history, first) = random(seed, Planted::Nothing).unwrap();

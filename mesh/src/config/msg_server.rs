@@ -44,8 +44,11 @@ pub struct MsgServerConfig {
     /// How long an old client is held that waits for a topic to exist, or for a manager.
     #[serde(deserialize_with = "units::time")]
     pub old_client_hold: Duration,
-    /// The most bytes that wait for one session; a slower reader is disconnected.
+    /// The most bytes that wait for one session: what is durable is read again when it has room.
     pub session_queue_bytes: usize,
+    /// How long a session may take nothing of what waits for it before it is ended.
+    #[serde(deserialize_with = "units::time")]
+    pub reader_timeout: Duration,
     /// The most bytes of unanswered appends that are kept for one connection before it is read no further.
     pub unanswered_bytes: usize,
     /// How often, for each followed log, its owner is asked for what may have been missed.

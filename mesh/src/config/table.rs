@@ -243,7 +243,14 @@ pub static TABLE: &[Key] = &[
         whole("bytes", 4 * KIB, GIB),
         "1048576",
         MSG_SERVER,
-        "The most bytes that wait for one session; a slower reader is disconnected, and resumes.",
+        "The most bytes that wait for one session: what is durable and does not fit is read from its log when there is room again; what is volatile and does not fit ends the session.",
+    ),
+    key(
+        "ReaderTimeout",
+        seconds(50, 86_400_000),
+        "10",
+        MSG_SERVER,
+        "How long a session may take nothing of what waits for it before it is ended; it resumes.",
     ),
     key(
         "UnansweredBytes",

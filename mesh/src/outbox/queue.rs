@@ -27,6 +27,8 @@ pub(super) struct Queue {
     written: usize,
     /// Bytes that wait.
     waiting: usize,
+    /// Bytes that were written since the beginning.
+    taken: u64,
     /// The socket took no more: the connection's task waits for it.
     blocked: bool,
     /// It is on some turn's list.
@@ -54,6 +56,7 @@ impl Queue {
             frames: VecDeque::new(),
             written: 0,
             waiting: 0,
+            taken: 0,
             blocked: false,
             touched: false,
             secure,
@@ -79,6 +82,10 @@ impl Queue {
 
     pub fn waiting(&self) -> usize {
         self.waiting
+    }
+
+    pub fn taken(&self) -> u64 {
+        self.taken
     }
 
     pub fn other_side(&self) -> Option<SocketAddr> {
@@ -250,6 +257,7 @@ impl Queue {
     fn advance(&mut self, count: usize) {
         self.waiting = self.waiting.saturating_sub(count);
         self.written += count;
+        self.taken += count as u64;
         while let Some(frame) = self.frames.front() {
             if self.written < frame.len() {
                 return;

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 use super::alignment::by_name;
 use super::commands::Request;
 use super::seniority::{self, Witness};
-use super::session::{HoldsNext, Session, Who};
+use super::session::{HoldsNext, Session, State, Who};
 use crate::follow::feed::From;
 use crate::server::Server;
 
@@ -220,9 +220,7 @@ impl Server {
         session.set_login_number(told.number);
         self.date(session, told.stamp, &mut turn);
         self.open_logs(session, Some(told), &mut turn);
-        if session.state().resumed.is_some() {
-            self.resume_known(session, &mut turn);
-        }
+        self.resume_late(session, &mut turn).await;
         turn.flush().await;
         // It may have joined a topic since the manager looked.
         self.refresh_memberships(who.user.clone());
@@ -343,6 +341,19 @@ impl Server {
         }
     }
 
+    /// What `RESUME` named while no manager was there is judged now. Where it would have been refused, the session ends, so that it
+    /// logs in anew and hears why: from a version that is not there yet it would be pushed nothing until others have it.
+    async fn resume_late(self: &Arc<Self>, session: &Arc<Session>, turn: &mut Turn) {
+        let Some(named) = session.state().resumed.clone() else { return };
+        let named: HashMap<_, _> = named.into_iter().collect();
+        self.learn_heads(session, beyond_head(session, &named)).await;
+        let objection = session.state().known.as_ref().and_then(|known| objection(known, &named));
+        match objection {
+            Some(_) => session.end(DisconnectCode::LogsChanged),
+            None => self.resume_known(session, turn),
+        }
+    }
+
     /// Follows every log of the session from where `RESUME` said, or from the head that login told.
     fn resume_known(self: &Arc<Self>, session: &Arc<Session>, turn: &mut Turn) {
         let (known, named) = {
@@ -377,7 +388,7 @@ impl Request<'_> {
         if self.session.state().resumed.is_some() {
             return self.malformed("RESUME may come once per login", turn);
         }
-        let beyond = self.beyond_head(&named);
+        let beyond = beyond_head(self.session, &named);
         if beyond.is_empty() {
             return self.server.resume(self.session, self.packet.seq, named, turn);
         }
@@ -390,16 +401,16 @@ impl Request<'_> {
             turn.flush().await;
         });
     }
+}
 
-    /// Logs that are resumed beyond where login said that they end.
-    fn beyond_head(&self, named: &HashMap<LogName, u64>) -> Vec<LogName> {
-        let state = self.session.state();
-        let known = state.known.iter().flatten();
-        known
-            .filter(|log| named.get(&log.log).is_some_and(|at| *at > log.head.0))
-            .map(|log| log.log.clone())
-            .collect()
-    }
+/// Logs that are resumed beyond where login said that they end.
+fn beyond_head(session: &Session, named: &HashMap<LogName, u64>) -> Vec<LogName> {
+    let state = session.state();
+    let known = state.known.iter().flatten();
+    known
+        .filter(|log| named.get(&log.log).is_some_and(|at| *at > log.head.0))
+        .map(|log| log.log.clone())
+        .collect()
 }
 
 impl Server {
@@ -410,14 +421,10 @@ impl Server {
         named: HashMap<LogName, u64>,
         turn: &mut Turn,
     ) {
-        let objection = session.state().known.as_ref().and_then(|known| objection(known, &named));
-        if let Some((code, why)) = objection {
-            return session.refuse_saying(seq, code, &why, None, turn);
-        }
-        let known = {
-            let mut state = session.state();
-            state.resumed = Some(named.into_iter().collect());
-            state.known.is_some()
+        let resumed = session.state().resume(named);
+        let known = match resumed {
+            Ok(known) => known,
+            Err((code, why)) => return session.refuse_saying(seq, code, &why, None, turn),
         };
         session.ok(seq, |_| {}, turn);
         if known {
@@ -438,6 +445,20 @@ impl Server {
                 known.head = known.head.max(bounds.head);
             }
         }
+    }
+}
+
+impl State {
+    /// Takes what `RESUME` named, once; whether the logs are known.
+    fn resume(&mut self, named: HashMap<LogName, u64>) -> Result<bool, (ErrorCode, String)> {
+        if self.resumed.is_some() {
+            return Err((ErrorCode::BadRequest, "RESUME may come once per login".into()));
+        }
+        if let Some(objection) = self.known.as_ref().and_then(|known| objection(known, &named)) {
+            return Err(objection);
+        }
+        self.resumed = Some(named.into_iter().collect());
+        Ok(self.known.is_some())
     }
 }
 

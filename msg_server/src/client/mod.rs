@@ -6,6 +6,7 @@ pub(crate) mod commands;
 pub(crate) mod login;
 pub(crate) mod marks;
 pub(crate) mod memberships;
+pub(crate) mod patience;
 mod people;
 mod reading;
 mod rules;

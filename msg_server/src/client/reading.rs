@@ -8,7 +8,7 @@ use protocol::event::{self, Dialect};
 use protocol::ids::{LogName, Version};
 
 use super::commands::Request;
-use super::session::Session;
+use super::session::{Offered, Session};
 use crate::links::managers::{OwnedPage, PageBounds};
 use crate::server::Server;
 
@@ -90,17 +90,19 @@ impl Sync {
         }
     }
 
-    /// Queues a page; true, with the `OK`, if that was all.
+    /// Queues of a page what there is room for; true, with the `OK`, if that was all.
     fn send(&mut self, page: &OwnedPage, turn: &mut Turn) -> bool {
         // What was before the reader joined is no gap: it is not theirs.
         self.after = self.after.max(page.since);
         for entry in &page.entries {
-            if entry.version > self.after.next() {
-                let upto = Version(entry.version.0 - 1);
-                self.session.push(event::gap(&self.log, self.after, upto, Some(self.seq)), turn);
+            let before = Version(entry.version.0 - 1);
+            if before > self.after {
+                self.session.push(event::gap(&self.log, self.after, before, Some(self.seq)), turn);
+                self.after = before;
             }
-            if let Some(frame) = event::pushed(Dialect::New, &self.log, entry, Some(self.seq)) {
-                self.session.push(frame, turn);
+            let frame = event::pushed(Dialect::New, &self.log, entry, Some(self.seq));
+            if frame.is_some_and(|frame| self.session.offer(frame, turn) == Offered::Full) {
+                return false;
             }
             self.after = entry.version;
             self.entries_left = self.entries_left.saturating_sub(1);

@@ -48,6 +48,8 @@ pub struct Session {
     /// What its next packet has to wait for.
     before_next: AtomicUsize,
     room: Notify,
+    /// An entry did not fit into its queue, and has to be read again when that is empty.
+    crowded: AtomicBool,
     /// Held by whoever reads a page for it, until that is queued: pages of many logs at once would overflow its queue.
     page: tokio::sync::Mutex<()>,
     /// It is being sent elsewhere.
@@ -55,6 +57,17 @@ pub struct Session {
     /// It is to end as soon as its appends are answered: nothing more is stored for it here.
     leaving: AtomicBool,
     state: Mutex<State>,
+}
+
+/// What became of a frame that can be offered again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Offered {
+    /// It goes out when the turn ends.
+    Queued,
+    /// There is no room for it.
+    Full,
+    /// The session is ending: it takes nothing any more.
+    Ending,
 }
 
 /// Who a session is.
@@ -109,6 +122,7 @@ impl Session {
             under_way: AtomicUsize::new(0),
             before_next: AtomicUsize::new(0),
             room: Notify::new(),
+            crowded: AtomicBool::new(false),
             page: tokio::sync::Mutex::default(),
             sent_away: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
@@ -195,15 +209,39 @@ impl Session {
         self.heard.store(self.server.seconds(), Ordering::Relaxed);
     }
 
-    /// Queues a frame; a session whose queue is full reads too slowly and is ended. False if it was not queued.
-    pub(crate) fn push(&self, frame: Bytes, turn: &mut Turn) -> bool {
-        let queued = self.outbox.push(frame, turn);
-        if let Err(NotQueued::Overflow { limit }) = queued {
-            tracing::info!(address = %self.address, user = ?self.who().map(|who| &who.user), limit, "a slow reader is disconnected");
-            count(&self.server.figures.slow_readers);
-            self.outbox.cut(self.last_words(DisconnectCode::SlowReader));
+    /// Queues a frame that nobody can offer again; a session that has no room even for these reads too slowly and is ended.
+    pub(crate) fn push(&self, frame: Bytes, turn: &mut Turn) {
+        if let Err(NotQueued::Overflow { .. }) = self.outbox.push(frame, turn) {
+            self.reads_too_slowly();
         }
-        queued.is_ok()
+    }
+
+    /// Queues a volatile message. One who has not taken durable ones yet does without it: it comes at most once. One who has
+    /// nothing else to take is ended, so as to hear of it.
+    pub(crate) fn push_volatile(&self, frame: Bytes, turn: &mut Turn) {
+        let queued = self.outbox.push(frame, turn);
+        if matches!(queued, Err(NotQueued::Overflow { .. })) && !self.crowded.load(Ordering::Relaxed) {
+            self.reads_too_slowly();
+        }
+    }
+
+    /// Queues an entry of a log, if there is room: it can be read again when there is.
+    pub(crate) fn offer(&self, frame: Bytes, turn: &mut Turn) -> Offered {
+        match self.outbox.offer(frame, turn) {
+            Ok(()) => Offered::Queued,
+            Err(NotQueued::Closing) => Offered::Ending,
+            Err(NotQueued::Overflow { .. }) => {
+                self.crowded.store(true, Ordering::Relaxed);
+                Offered::Full
+            }
+        }
+    }
+
+    /// Ends it at once: what waits is dropped, and read again by whoever resumes.
+    pub(crate) fn reads_too_slowly(&self) {
+        tracing::info!(address = %self.address, user = ?self.who().map(|who| &who.user), "a slow reader is disconnected");
+        count(&self.server.figures.slow_readers);
+        self.outbox.cut(self.last_words(DisconnectCode::SlowReader));
     }
 
     /// Refuses a request; an old session hears nothing of it.
@@ -344,10 +382,11 @@ impl Session {
         self.outbox.waiting() == 0
     }
 
-    /// Waits until pages may be queued. False if the session ended.
+    /// Waits until pages may be queued: until little waits, or, where something did not fit, nothing. False if the session ended.
     pub(crate) async fn wait_for_room(&self) -> bool {
-        let low = self.server.config.session_queue_bytes / 4;
+        let little = self.server.config.session_queue_bytes / 4;
         loop {
+            let low = if self.crowded.load(Ordering::Relaxed) { 0 } else { little };
             let room = self.room.notified();
             tokio::pin!(room);
             room.as_mut().enable();
@@ -355,6 +394,7 @@ impl Session {
                 return false;
             }
             if self.outbox.waiting() <= low {
+                self.crowded.store(false, Ordering::Relaxed);
                 return true;
             }
             // Whoever empties the queue in a turn of their own, before the socket was ever full, says nothing.

@@ -3,6 +3,7 @@
 //!
 //! Invariants:
 //! - a reader is handed every entry after where it began, in version order, none twice, none left out but by a told gap;
+//! - a reader that has no room for an entry is behind: pages are read for it when it has, and nothing is pushed until it is level;
 //! - nothing is live before the routers have confirmed that this msg_server follows the log *and* the owner was asked after
 //!   that: so whatever was appended is either in the owner's answer or pushed to us afterwards;
 //! - an entry that arrives early waits, in bounded memory; what is missing is read from the log before anything later is
@@ -23,8 +24,9 @@ const MOST_OWN: usize = 4096;
 
 /// What a feed wants done.
 pub trait Steps<R> {
-    /// Hand the entry to the reader.
-    fn push(&mut self, reader: &R, entry: &Entry);
+    /// Hand the entry to the reader. False if it has no room: it is behind then, and reads it when it has.
+    #[must_use]
+    fn push(&mut self, reader: &R, entry: &Entry) -> bool;
     /// Tell the reader that retention took everything after `after` up to and including `upto`.
     fn gap(&mut self, reader: &R, after: Version, upto: Version);
     /// Ask the owner for the log's bounds, and answer with [`Feed::bounds`].
@@ -245,11 +247,13 @@ impl<R: Clone + PartialEq> Feed<R> {
             if entry.version <= at {
                 continue;
             }
-            if entry.version > at.next() {
-                steps.gap(&reader.id, at, Version(entry.version.0 - 1));
+            let before = Version(entry.version.0 - 1);
+            if before > at {
+                steps.gap(&reader.id, at, before);
+                at = before;
             }
-            if !reader.own.remove(&entry.version) {
-                steps.push(&reader.id, entry);
+            if !reader.hand(entry, steps) {
+                break;
             }
             at = entry.version;
         }
@@ -325,12 +329,15 @@ impl<R: Clone + PartialEq> Feed<R> {
 
     fn hand_on(&mut self, entry: &Entry, steps: &mut impl Steps<R>) {
         self.position = Some(entry.version);
+        let before = Version(entry.version.0 - 1);
         for reader in &mut self.readers {
-            if reader.place == Place::Level(Version(entry.version.0 - 1)) {
+            if reader.place != Place::Level(before) {
+                continue;
+            }
+            if reader.hand(entry, steps) {
                 reader.place = Place::Level(entry.version);
-                if !reader.own.remove(&entry.version) {
-                    steps.push(&reader.id, entry);
-                }
+            } else {
+                reader.start(before, entry.version, steps);
             }
         }
     }
@@ -390,6 +397,11 @@ impl<R: Clone + PartialEq> Feed<R> {
 }
 
 impl<R: Clone> Reader<R> {
+    /// Hands an entry to it, unless that is its own. False if it has no room.
+    fn hand(&mut self, entry: &Entry, steps: &mut impl Steps<R>) -> bool {
+        self.own.remove(&entry.version) || steps.push(&self.id, entry)
+    }
+
     /// Stands at `at` while level readers stand at `position`.
     fn start(&mut self, at: Version, position: Version, steps: &mut impl Steps<R>) {
         if at < position {

@@ -13,7 +13,7 @@ use protocol::ids::{LogKind, LogName, TopicName, Version};
 
 use super::ends::Ends;
 use super::feed::{Feed, From, Steps, Whom};
-use crate::client::session::Session;
+use crate::client::session::{Offered, Session};
 use crate::server::{Server, count};
 
 /// No count of membership changes.
@@ -265,7 +265,7 @@ impl Server {
                 frames.of(session.dialect(), || event::volatile(session.dialect(), &followed.name, content));
             if let Some(frame) = frame {
                 count(&self.figures.deliveries);
-                session.push(frame, turn);
+                session.push_volatile(frame, turn);
             }
         }
     }
@@ -305,21 +305,27 @@ impl<'a> Delivery<'a> {
 }
 
 impl Steps<Arc<Session>> for Delivery<'_> {
-    fn push(&mut self, reader: &Arc<Session>, entry: &Entry) {
+    fn push(&mut self, reader: &Arc<Session>, entry: &Entry) -> bool {
         if self.version != entry.version {
             self.version = entry.version;
             self.frames = Frames::default();
         }
         let dialect = reader.dialect();
-        let mut queued = true;
+        let mut offered = Offered::Queued;
         if let Some(frame) = self.frames.of(dialect, || event::pushed(dialect, &self.log.name, entry, None)) {
+            offered = reader.offer(frame, self.turn);
+        }
+        if offered == Offered::Queued {
             count(&self.server.figures.deliveries);
-            queued = reader.push(frame, self.turn);
         }
         // What a connection that is ending does not take any more is still missed.
-        if queued && dialect == Dialect::Old && matches!(self.log.name.kind(), LogKind::Topic(_)) {
+        if offered == Offered::Queued
+            && dialect == Dialect::Old
+            && matches!(self.log.name.kind(), LogKind::Topic(_))
+        {
             reader.note_queued(&self.log.name, entry.version);
         }
+        offered != Offered::Full
     }
 
     fn gap(&mut self, reader: &Arc<Session>, after: Version, upto: Version) {

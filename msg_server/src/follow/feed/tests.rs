@@ -13,6 +13,8 @@ const WAIT: Duration = Duration::from_millis(50);
 #[derive(Default)]
 struct Seen {
     pushed: HashMap<u32, Vec<u64>>,
+    /// So many entries are taken yet, where that is bounded.
+    room: HashMap<u32, usize>,
     gaps: Vec<(u32, u64, u64)>,
     asks: usize,
     reads: Vec<(Whom<u32>, u64)>,
@@ -20,8 +22,14 @@ struct Seen {
 }
 
 impl Steps<u32> for Seen {
-    fn push(&mut self, reader: &u32, entry: &Entry) {
+    fn push(&mut self, reader: &u32, entry: &Entry) -> bool {
+        match self.room.get_mut(reader) {
+            Some(0) => return false,
+            Some(room) => *room -= 1,
+            None => {}
+        }
         self.pushed.entry(*reader).or_default().push(entry.version.0);
+        true
     }
     fn gap(&mut self, reader: &u32, after: Version, upto: Version) {
         self.gaps.push((*reader, after.0, upto.0));
@@ -151,6 +159,39 @@ fn an_own_send_that_a_router_brings_as_well_is_still_its_sender_s() {
         feed.arrived(entry(1), None, now, &mut seen);
         assert_eq!(seen.pushed[&1], [1]);
     }
+}
+
+#[test]
+fn one_that_has_no_room_is_behind_until_it_has_read_what_it_missed() {
+    let (now, mut seen) = (Instant::now(), Seen::default());
+    let mut feed = live(0, now, &mut seen);
+    feed.join(2, From::Head, &mut seen);
+    seen.room.insert(2, 1);
+    for version in 1..=3 {
+        feed.arrived(entry(version), None, now, &mut seen);
+    }
+    assert_eq!(seen.reads, [(Whom::Reader(2), 1)]);
+    seen.room.insert(2, 1);
+    feed.page(Whom::Reader(2), &entries(2..=3), Version(3), now, &mut seen);
+    assert_eq!(seen.reads.pop(), Some((Whom::Reader(2), 2)));
+    seen.room.remove(&2);
+    feed.arrived(entry(4), None, now, &mut seen);
+    feed.page(Whom::Reader(2), &entries(3..=4), Version(4), now, &mut seen);
+    feed.arrived(entry(5), None, now, &mut seen);
+    assert_eq!(seen.pushed, HashMap::from([(1, vec![1, 2, 3, 4, 5]), (2, vec![1, 2, 3, 4, 5])]));
+}
+
+#[test]
+fn a_gap_is_told_once_to_one_that_has_no_room_for_what_follows_it() {
+    let (now, mut seen) = (Instant::now(), Seen::default());
+    let mut feed = live(9, now, &mut seen);
+    feed.join(2, From::After(Version(0)), &mut seen);
+    seen.room.insert(2, 0);
+    feed.page(Whom::Reader(2), &entries(5..=9), Version(9), now, &mut seen);
+    assert_eq!(seen.reads, [(Whom::Reader(2), 0), (Whom::Reader(2), 4)]);
+    seen.room.remove(&2);
+    feed.page(Whom::Reader(2), &entries(5..=9), Version(9), now, &mut seen);
+    assert_eq!((&seen.gaps[..], &seen.pushed[&2][..]), (&[(2, 0, 4)][..], &[5, 6, 7, 8, 9][..]));
 }
 
 #[test]

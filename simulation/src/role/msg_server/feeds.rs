@@ -1,5 +1,6 @@
 //! Followed logs: what their feeds want done, and what is delivered to them.
 
+use std::collections::BTreeMap;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -25,28 +26,39 @@ enum Step {
 }
 
 /// Collects what a feed wants done.
-#[derive(Default)]
-pub struct Collected(Vec<Step>);
+pub struct Collected {
+    steps: Vec<Step>,
+    /// How many more messages each session takes.
+    room: BTreeMap<LinkId, usize>,
+    /// A planted bug: what has no room counts as pushed.
+    forgets: bool,
+}
 
 impl Steps<LinkId> for Collected {
-    fn push(&mut self, reader: &LinkId, entry: &Entry) {
-        self.0.push(Step::Push(*reader, entry.clone()));
+    fn push(&mut self, reader: &LinkId, entry: &Entry) -> bool {
+        let Some(room) = self.room.get_mut(reader) else { return true };
+        if *room == 0 {
+            return self.forgets;
+        }
+        *room -= 1;
+        self.steps.push(Step::Push(*reader, entry.clone()));
+        true
     }
 
     fn gap(&mut self, reader: &LinkId, after: Version, upto: Version) {
-        self.0.push(Step::Gap(*reader, after, upto));
+        self.steps.push(Step::Gap(*reader, after, upto));
     }
 
     fn ask(&mut self) {
-        self.0.push(Step::Ask);
+        self.steps.push(Step::Ask);
     }
 
     fn read(&mut self, whom: Whom<LinkId>, after: Version) {
-        self.0.push(Step::Read(whom, after));
+        self.steps.push(Step::Read(whom, after));
     }
 
     fn wake(&mut self, at: Instant) {
-        self.0.push(Step::Wake(at));
+        self.steps.push(Step::Wake(at));
     }
 }
 
@@ -58,11 +70,11 @@ impl MsgServer {
         net: &mut Net,
         act: impl FnOnce(&mut Feed<LinkId>, &mut Collected),
     ) -> bool {
+        let mut steps = self.collect(net);
         let found = self.followed.get_mut(&follower.log);
         let Some(followed) = found.filter(|found| found.incarnation == follower.incarnation) else {
             return false;
         };
-        let mut steps = Collected::default();
         act(&mut followed.feed, &mut steps);
         self.carry_out(follower, steps, net);
         true
@@ -70,7 +82,7 @@ impl MsgServer {
 
     fn carry_out(&mut self, follower: &Follower, steps: Collected, net: &mut Net) {
         let log = &follower.log;
-        for step in steps.0 {
+        for step in steps.steps {
             match step {
                 Step::Push(reader, entry) => self.tell(reader, Event::Push(log.clone(), entry), net),
                 Step::Gap(reader, after, upto) => {
@@ -85,6 +97,12 @@ impl MsgServer {
                 Step::Wake(at) => self.alarms.set(net.time_of(at), Alarm::Hole(follower.clone())),
             }
         }
+    }
+
+    fn collect(&self, net: &Net) -> Collected {
+        let room = |link: &LinkId| self.queue.saturating_sub(net.on_the_way(self.node, *link));
+        let room = self.sessions.keys().map(|link| (*link, room(link))).collect();
+        Collected { steps: Vec::new(), room, forgets: net.has(Planted::CrowdedForgotten) }
     }
 
     pub(super) fn tell(&self, session: LinkId, event: Event, net: &mut Net) {
@@ -118,7 +136,7 @@ impl MsgServer {
         if net.has(Planted::LiveUnconfirmed) {
             unconfirmed = 0;
         }
-        let mut steps = Collected::default();
+        let mut steps = self.collect(net);
         let feed = Feed::new(HOLE_WAIT, unconfirmed, &mut steps);
         self.followed.insert(log.clone(), Followed { incarnation: follower.incarnation, feed });
         self.carry_out(&follower, steps, net);

@@ -36,6 +36,8 @@ pub struct MsgServer {
     node: Node,
     /// By which clients and others reach it.
     address: String,
+    /// How many messages wait for a session at most.
+    queue: usize,
     links: BTreeMap<LinkId, Link>,
     roster: Roster<Follower>,
     managers: Vec<ManagerLink>,
@@ -88,7 +90,7 @@ enum Alarm {
 
 impl MsgServer {
     /// One that has just started; without `slowly` it does not ask the slow question by itself.
-    pub fn new(node: Node, slowly: bool, net: &Net) -> Self {
+    pub fn new(node: Node, queue: usize, slowly: bool, net: &Net) -> Self {
         let mut alarms = Alarms::default();
         if slowly && !net.has(Planted::NoSlowQuestion) {
             alarms.set(net.now() + ASK_INTERVAL, Alarm::Slow);
@@ -96,6 +98,7 @@ impl MsgServer {
         Self {
             node,
             address: node.uuid(),
+            queue,
             links: BTreeMap::new(),
             roster: Roster::default(),
             managers: Vec::new(),

@@ -24,6 +24,8 @@ const AGAIN: Duration = Duration::from_millis(100);
 /// Waits between attempts to read a page.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// So often is looked whether a session has room.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(20);
 /// Entries of one page: few, so that short histories have several pages.
 const PAGE_ENTRIES: u64 = 3;
 
@@ -106,6 +108,10 @@ impl MsgServer {
         let (log, after) = (reading.follower.log.clone(), reading.after);
         let reader = match reading.whom {
             Whom::Feed => None,
+            // Pages are read when the session has taken what waits for it.
+            Whom::Reader(session) if net.on_the_way(self.node, session) > 0 => {
+                return self.alarms.set(net.now() + LOOK_FOR_ROOM, Alarm::Read(reading));
+            }
             Whom::Reader(session) => match self.sessions.get(&session) {
                 Some(session) => Some(session.user.clone()),
                 None => return,
