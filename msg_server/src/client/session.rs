@@ -334,7 +334,7 @@ impl Session {
 
     /// Whether nobody on the way can read what it says.
     pub(crate) fn is_private(&self) -> bool {
-        self.address.ip().to_canonical().is_loopback()
+        self.outbox.is_secure()
     }
 
     /// Where it comes from.
