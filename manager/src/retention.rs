@@ -1,5 +1,6 @@
 //! Retention: entries older than the configured age lose their bodies.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,8 +10,10 @@ use protocol::ids::{LogName, Time, Version};
 use storage::{ReadRange, Store, StoreError};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-/// How often logs are looked through.
-const EVERY: Duration = Duration::from_secs(3600);
+/// An age is looked at so many times: nothing becomes much older than it may.
+const PARTS: u32 = 10;
+/// Logs are not looked through more often, nor less often, than this.
+const EVERY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(3600);
 /// So long after the start the first time: whoever comes back after a restart goes first.
 const FIRST: Duration = Duration::from_secs(60);
 /// Names of logs that are asked for at once.
@@ -18,7 +21,8 @@ const LOGS_AT_ONCE: usize = 1_000;
 
 /// Trims every log again and again, until the process drains.
 pub async fn keep_trimming(store: Arc<dyn Store>, age: Duration, shutdown: Shutdown) {
-    let mut ticks = interval_at(Instant::now() + FIRST, EVERY);
+    let every = rhythm(age);
+    let mut ticks = interval_at(Instant::now() + every.min(FIRST), every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -31,10 +35,16 @@ pub async fn keep_trimming(store: Arc<dyn Store>, age: Duration, shutdown: Shutd
             trimmed = trim_all(&*store, before) => trimmed,
         };
         match trimmed {
-            Ok(logs) => tracing::info!(logs, "retention has looked through all logs"),
-            Err(error) => tracing::warn!(%error, "retention cannot go on: tried again in an hour"),
+            Ok(0) => {}
+            Ok(logs) => tracing::info!(logs, "retention took what was too old"),
+            Err(error) => tracing::warn!(%error, again = ?every, "retention cannot go on: tried again later"),
         }
     }
+}
+
+/// How often logs are looked through for what is older than this.
+fn rhythm(age: Duration) -> Duration {
+    (age / PARTS).clamp(*EVERY.start(), *EVERY.end())
 }
 
 /// Trims every log to what is not older than `before`. Returns how many logs had something to trim.
@@ -172,6 +182,16 @@ mod tests {
         let version = search.next().unwrap();
         search.answer(version, false);
         assert_eq!((version, search.next(), search.kept), (Version(1), None, Version(1)));
+    }
+
+    #[test]
+    fn nothing_becomes_older_than_it_may_by_more_than_a_tenth_or_an_hour() {
+        let second = Duration::from_secs(1);
+        for (age, every) in
+            [(second, second), (600 * second, 60 * second), (86_400 * 30 * second, 3_600 * second)]
+        {
+            assert_eq!(rhythm(age), every);
+        }
     }
 
     #[test]

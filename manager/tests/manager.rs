@@ -320,6 +320,52 @@ async fn a_page_is_bounded_whatever_is_asked() {
 }
 
 #[tokio::test]
+async fn what_retention_took_is_told_by_the_first_version_of_every_page_and_bound() {
+    let (folder, links) = (tempfile::tempdir().unwrap(), Links::start(Secrecy::default()).await);
+    let keys = json!({"RetentionDays": 0.5 / 86_400.0});
+    let manager = Manager::start(config(&[&links], folder.path(), keys)).await;
+    let mut server = Server::linked(&links).await;
+    server.log_in(&["amy"]).await;
+    let ids: Vec<String> = (1..=10).map(|id| id.to_string()).collect();
+    let messages: Vec<_> = ids.iter().map(|id| ("amy", "amy", &**id)).collect();
+    server.send(&messages).await;
+    let ask = Request::Bounds { logs: vec![log("u/amy")] };
+    let deadline = tokio::time::Instant::now() + link_end::PATIENCE;
+    loop {
+        let Reply::Bounds { bounds } = server.ask(&ask).await else { panic!("no bounds") };
+        assert_eq!(bounds[0].head, Version(10));
+        if bounds[0].first == Version(10) {
+            break;
+        }
+        assert!(tokio::time::Instant::now() < deadline, "retention took only what is before {bounds:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    for after in [0, 4, 9] {
+        server
+            .link
+            .send(Frame::Read(Read {
+                ask: 900,
+                log: "u/amy",
+                reader: None,
+                after,
+                max_entries: 9,
+                max_bytes: 1 << 20,
+            }))
+            .await;
+        let body = server.link.next().await.unwrap();
+        let Frame::Page(page) = Frame::parse(&body).unwrap() else { panic!("{body:?}") };
+        let versions: Vec<_> = page.entries.iter().map(|entry| entry.version).collect();
+        assert_eq!((page.first, page.head, versions), (10, 10, vec![10]), "after {after}");
+    }
+    assert_eq!(
+        server.send(&messages[..3]).await,
+        [1, 2, 3].map(|version| Came::Stored(version, 0)),
+        "repeats are known"
+    );
+    manager.drained().await;
+}
+
+#[tokio::test]
 async fn pages_wait_for_a_slow_link_and_none_of_them_ends_it() {
     let (folder, links) = (tempfile::tempdir().unwrap(), Links::start(Secrecy::default()).await);
     let manager = Manager::start(config(&[&links], folder.path(), json!({"LinkQueueBytes": 1 << 20}))).await;

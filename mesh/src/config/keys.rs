@@ -91,8 +91,10 @@ pub enum Kind {
 pub enum TimeUnit {
     /// Seconds, the rule.
     Seconds,
-    /// Milliseconds, the exception.
+    /// Milliseconds, where seconds are too long.
     Milliseconds,
+    /// Days, for how long things are kept.
+    Days,
 }
 
 /// What holds where the file does not have a key.
@@ -166,6 +168,7 @@ impl TimeUnit {
         match self {
             Self::Seconds => "seconds",
             Self::Milliseconds => "milliseconds",
+            Self::Days => "days",
         }
     }
 
@@ -174,6 +177,7 @@ impl TimeUnit {
         match self {
             Self::Seconds => 1000,
             Self::Milliseconds => 1,
+            Self::Days => 86_400_000,
         }
     }
 }

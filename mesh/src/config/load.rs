@@ -186,6 +186,8 @@ mod tests {
         assert_eq!(config.process.drain.as_secs(), 10);
         assert_eq!(config.process.max_connections_per_address, 20_000);
         assert_eq!((config.hole_wait.as_millis(), config.ask_interval.as_secs()), (50, 60));
+        let half = ManagerConfig::parse(r#"{"RetentionDays":0.5,"DedupeDays":0}"#, "f").unwrap().config;
+        assert_eq!((half.retention.map(|time| time.as_secs()), half.dedupe), (Some(43_200), None));
         let manager = ManagerConfig::parse(r#"{"RetentionDays":2}"#, "f").unwrap().config;
         assert_eq!((manager.retention.map(|time| time.as_secs()), manager.dedupe), (Some(172_800), None));
     }

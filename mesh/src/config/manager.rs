@@ -26,10 +26,10 @@ pub struct ManagerConfig {
     /// Where the logs are kept.
     pub store: StoreConfig,
     /// How long an entry keeps its body; `None`: for ever.
-    #[serde(rename = "RetentionDays", deserialize_with = "units::days_or_never")]
+    #[serde(rename = "RetentionDays", deserialize_with = "units::time_or_never")]
     pub retention: Option<Duration>,
     /// How long an entry that retention emptied is still known as sent already; `None`: for ever.
-    #[serde(rename = "DedupeDays", deserialize_with = "units::days_or_never")]
+    #[serde(rename = "DedupeDays", deserialize_with = "units::time_or_never")]
     pub dedupe: Option<Duration>,
     /// The most topics that one user may be a member of.
     pub max_topics_per_user: u64,

@@ -357,14 +357,14 @@ pub static TABLE: &[Key] = &[
     key("Store", Kind::Object(STORE), "{}", MANAGER, "Where the logs are kept."),
     key(
         "RetentionDays",
-        whole("days", 0, 36_500),
+        days(0, 36_500),
         "0",
         MANAGER,
         "After how many days an entry loses its body; 0 keeps all for ever.",
     ),
     key(
         "DedupeDays",
-        whole("days", 0, 36_500),
+        days(0, 36_500),
         "0",
         MANAGER,
         "For how many days a message whose body retention took is still known as sent already; 0 is for ever.",
@@ -450,6 +450,12 @@ const fn whole(unit: &'static str, min: u64, max: u64) -> Kind {
 /// Bounds in milliseconds: the file may write part of a second as `0.5`.
 const fn seconds(min_ms: u64, max_ms: u64) -> Kind {
     Kind::Time { unit: TimeUnit::Seconds, min_ms, max_ms }
+}
+
+/// Bounds in days: the file may write part of one as `0.5`.
+const fn days(min: u64, max: u64) -> Kind {
+    let unit = TimeUnit::Days;
+    Kind::Time { unit, min_ms: min * unit.milliseconds(), max_ms: max * unit.milliseconds() }
 }
 
 const fn milliseconds(min_ms: u64, max_ms: u64) -> Kind {

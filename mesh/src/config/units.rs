@@ -12,10 +12,9 @@ pub(super) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Er
     u64::deserialize(from).map(Duration::from_millis)
 }
 
-/// Days, of which 0 says "for ever".
-pub(super) fn days_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
-    let days = u64::deserialize(from)?;
-    Ok((days > 0).then(|| Duration::from_secs(days * SECONDS_A_DAY)))
+/// A time, of which 0 says "for ever".
+pub(super) fn time_or_never<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    Ok(Some(time(from)?).filter(|time| !time.is_zero()))
 }
 
 /// Days.
