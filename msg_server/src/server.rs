@@ -84,6 +84,10 @@ pub struct Figures {
     pub(crate) acked: AtomicU64,
     /// Sum of the time from send to acknowledgement, in microseconds.
     pub(crate) ack_micros: AtomicU64,
+    /// Senders of volatile messages that are not read while the queue of a router is half full.
+    pub(crate) held_senders: AtomicU64,
+    /// Volatile messages that did not fit the queue of a router.
+    pub(crate) volatile_dropped: AtomicU64,
     /// Sessions ended because they read too slowly.
     pub(crate) slow_readers: AtomicU64,
     /// Requests refused.
@@ -300,6 +304,8 @@ impl Health for Server {
         figures.insert("ForwardedInTotal".into(), get(&self.figures.forwarded_in));
         figures.insert("AckedTotal".into(), get(&self.figures.acked));
         figures.insert("AckMicrosTotal".into(), get(&self.figures.ack_micros));
+        figures.insert("HeldSenders".into(), get(&self.figures.held_senders));
+        figures.insert("VolatileDroppedTotal".into(), get(&self.figures.volatile_dropped));
         figures.insert("SlowReadersTotal".into(), get(&self.figures.slow_readers));
         figures.insert("RefusedTotal".into(), get(&self.figures.refused));
         if let Some(accounts) = &self.accounts {

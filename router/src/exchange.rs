@@ -41,6 +41,9 @@ pub struct Exchange {
     forwarded: AtomicU64,
     forwarded_bytes: AtomicU64,
     overflows: AtomicU64,
+    volatile_dropped: AtomicU64,
+    /// Where more waits for a link, volatile messages for it are dropped: the rest of its queue is for what has to arrive.
+    volatile_bytes: usize,
     shutdown: Shutdown,
 }
 
@@ -56,8 +59,8 @@ pub struct Tally {
 }
 
 impl Exchange {
-    /// An exchange without links.
-    pub fn new(shutdown: Shutdown) -> Self {
+    /// An exchange without links, each of which may hold so many bytes.
+    pub fn new(link_queue_bytes: usize, shutdown: Shutdown) -> Self {
         Self {
             directory: Shards::new(),
             links: ArcSwap::default(),
@@ -66,6 +69,8 @@ impl Exchange {
             forwarded: AtomicU64::new(0),
             forwarded_bytes: AtomicU64::new(0),
             overflows: AtomicU64::new(0),
+            volatile_dropped: AtomicU64::new(0),
+            volatile_bytes: link_queue_bytes / 2,
             shutdown,
         }
     }
@@ -121,9 +126,25 @@ impl Exchange {
 
     /// Queues one frame for each of these links. Returns for how many.
     pub fn send(&self, frame: &Bytes, to: &[Server], turn: &mut Turn) -> u64 {
+        self.each(to, |linked| self.push(linked, frame.clone(), turn))
+    }
+
+    /// As [`Exchange::send`], for a volatile message: it never ends a link, and is dropped where half of a queue is full.
+    pub fn send_volatile(&self, frame: &Bytes, to: &[Server], turn: &mut Turn) -> u64 {
+        self.each(to, |linked| self.push_volatile(linked, frame.clone(), turn))
+    }
+
+    fn each(&self, to: &[Server], mut push: impl FnMut(&Linked) -> bool) -> u64 {
         let links = self.links.load();
         let linked = to.iter().filter_map(|server| links.get(usize::from(server.0))?.as_ref());
-        linked.map(|linked| u64::from(self.push(linked, frame.clone(), turn))).sum()
+        linked.map(|linked| u64::from(push(linked))).sum()
+    }
+
+    fn push_volatile(&self, linked: &Linked, frame: Bytes, turn: &mut Turn) -> bool {
+        let queued =
+            linked.outbox.waiting() <= self.volatile_bytes && linked.outbox.push(frame, turn).is_ok();
+        self.volatile_dropped.fetch_add(u64::from(!queued), Ordering::Relaxed);
+        queued
     }
 
     /// True if it was queued. A queue that is full ends its link: what is missing is read from the logs then.
@@ -193,6 +214,7 @@ impl Health for Exchange {
             ("ForwardedTotal", total(&self.forwarded)),
             ("ForwardedBytesTotal", total(&self.forwarded_bytes)),
             ("OverflowsTotal", total(&self.overflows)),
+            ("VolatileDroppedTotal", total(&self.volatile_dropped)),
         ];
         figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }

@@ -6,7 +6,8 @@
 //! Invariants:
 //! - a change is confirmed only once the directory has it: from then on every message of that log is forwarded;
 //! - a message is forwarded as the very bytes that came, one copy for all recipients, and never to where it came from;
-//! - a queue that overflows ends its link, and all others are told; nothing is ever left out of a link that stands;
+//! - a queue that overflows ends its link, and all others are told; but for volatile messages, of which those are dropped that
+//!   find half of a queue full, nothing is ever left out of a link that stands;
 //! - what a msg_server said is forgotten when its link ends.
 
 pub mod directory;
@@ -45,7 +46,7 @@ pub async fn run(config: RouterConfig, listener: TcpListener, shutdown: Shutdown
     let address = listener.local_addr()?.to_string();
     let dial = Dial::new(Role::Router, &config.process, &config.links, &config.dial, &CHANNELS);
     let identity = Arc::new(dial.identity(address));
-    let exchange = Arc::new(Exchange::new(shutdown.clone()));
+    let exchange = Arc::new(Exchange::new(config.links.link_queue_bytes, shutdown.clone()));
     let (for_links, who) = (Arc::clone(&exchange), Arc::clone(&identity));
     shutdown
         .spawn(dial_all(dial, shutdown.clone(), move |address| ServerLink::new(address, &for_links, &who)));

@@ -56,7 +56,11 @@ impl ServerLink {
             return;
         }
         let frame = Bytes::copy_from_slice(whole);
-        let forwarded = self.exchange.send(&frame, &self.recipients, turn);
+        let forwarded = if send.version == 0 {
+            self.exchange.send_volatile(&frame, &self.recipients, turn)
+        } else {
+            self.exchange.send(&frame, &self.recipients, turn)
+        };
         linked.tally.forwarded += forwarded;
         linked.tally.bytes += forwarded * whole.len() as u64;
     }

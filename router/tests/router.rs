@@ -283,6 +283,34 @@ async fn a_msg_server_of_another_mode_is_not_linked_and_the_others_are() {
 }
 
 #[tokio::test]
+async fn volatile_messages_end_no_link_and_leave_room_for_the_others() {
+    let (a, b) = two_servers().await;
+    let c = Links::start(Secrecy::default()).await;
+    let router = Router::start(&[&a, &b, &c], None).await;
+    let mut at_a = linked(&a, &[]).await;
+    let mut slow = linked(&b, &[topic(0, "t/x")]).await;
+    let mut at_c = linked(&c, &[topic(0, "t/x")]).await;
+    let content = vec![7; 200 << 10];
+    let volatile = || Frame::Send(Send { log: "t/x", version: 0, time: 0, content: &content });
+    for _ in 0..160 {
+        at_a.send(volatile()).await;
+        assert_eq!(next(&mut at_c).await, volatile().to_bytes()[4..]);
+    }
+    at_a.send(message("t/x", b"durable")).await;
+    let mut came = 0;
+    loop {
+        let body = next(&mut slow).await;
+        if body == message("t/x", b"durable").to_bytes()[4..] {
+            break;
+        }
+        assert_eq!(body, volatile().to_bytes()[4..]);
+        came += 1;
+    }
+    assert!((1..160).contains(&came), "{came} volatile messages waited for one that does not read");
+    router.drained().await;
+}
+
+#[tokio::test]
 async fn a_msg_server_with_another_secret_is_not_linked() {
     let theirs = Secrecy::new(Some(Secret::new("another secret of 16")));
     let ours = Secrecy::new(Some(Secret::new("the secret of the mesh")));

@@ -7,7 +7,8 @@
 pub mod pending;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use mesh::link::LinkId;
@@ -22,9 +23,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use self::pending::{GivenUp, ManagerLink, Outgoing, Pending, Unanswered};
 use crate::client::session::Session;
+use crate::links::channels::Queued;
 use crate::server::{Server, count};
 
 const SHARDS: usize = 16;
+
+/// So often is looked whether a router's queue has room again.
+const LOOK_FOR_ROOM: Duration = Duration::from_millis(10);
 
 /// All unanswered appends. A log's are in one shard, so that their order is kept.
 pub struct Appends {
@@ -179,7 +184,7 @@ impl Server {
 
     fn acknowledge(&self, log: &LogName, origin: &Origin, stored: link::Stored, turn: &mut Turn) {
         let micros = origin.began.elapsed().as_micros() as u64;
-        self.figures.ack_micros.fetch_add(micros, std::sync::atomic::Ordering::Relaxed);
+        self.figures.ack_micros.fetch_add(micros, Ordering::Relaxed);
         count(&self.figures.acked);
         let fill = |ok: &mut protocol::command::Packet<'_>| {
             ok.log = Some(log.as_str().to_owned().into());
@@ -218,10 +223,34 @@ impl Server {
             let content = content.to_bytes();
             link::encode_send(&Send { log: log.as_str(), version: 0, time: 0, content: &content })
         };
-        self.channels.send(log, encode, turn);
+        if let Some(queued) = self.channels.send_volatile(log, encode, turn) {
+            self.volatile_queued(session, queued);
+        }
         // To an old session its own topic messages come back: it knows no other sign that they were taken.
         let unheard = session.is_newer().then_some(session);
         self.deliver_volatile(log.as_str(), content, unheard, turn);
+    }
+
+    /// A sender of volatile messages hears no answer that it could wait for: it is read no further while a router's queue is half
+    /// full of what it and others sent.
+    fn volatile_queued(self: &Arc<Self>, session: &Arc<Session>, queued: Queued) {
+        let Queued { router, dropped } = queued;
+        if dropped {
+            count(&self.figures.volatile_dropped);
+        }
+        let bound = self.config.links.link_queue_bytes / 2;
+        if router.waiting() <= bound {
+            return;
+        }
+        let (held, sender, server) = (session.holds_next(), Arc::clone(session), Arc::clone(self));
+        count(&self.figures.held_senders);
+        self.shutdown.spawn(async move {
+            while router.waiting() > bound && !router.is_closing() && !sender.state().ended {
+                tokio::time::sleep(LOOK_FOR_ROOM).await;
+            }
+            server.figures.held_senders.fetch_sub(1, Ordering::Relaxed);
+            drop(held);
+        });
     }
 
     /// A message that a router brought.
@@ -276,7 +305,7 @@ impl Server {
     /// Waits until the session has no unanswered appends, or ended.
     pub(crate) async fn answered(&self, session: &Session) {
         while session.unanswered() > 0 && !session.state().ended {
-            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 }

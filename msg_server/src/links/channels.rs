@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use mesh::link::{Greeting, LinkId};
-use mesh::outbox::{Outbox, Turn};
+use mesh::outbox::{NotQueued, Outbox, Turn};
 use parking_lot::Mutex;
 use protocol::channel::{self, Channel};
 use protocol::ids::LogName;
@@ -31,6 +31,24 @@ pub(crate) struct Subscriber {
     pub greeting: Greeting,
     pub outbox: Arc<Outbox>,
     channels: channel::Channels,
+}
+
+/// What became of a volatile message on its way to a router.
+pub(crate) struct Queued {
+    /// The router's queue.
+    pub router: Arc<Outbox>,
+    /// It did not fit.
+    pub dropped: bool,
+}
+
+/// The router that serves a log.
+fn router_of<'a>(log: &LogName, subscribers: &'a [Arc<Subscriber>]) -> Option<&'a Arc<Subscriber>> {
+    let routers = || subscribers.iter().filter(|subscriber| subscriber.is_router());
+    let mut some = routers();
+    match (some.next(), some.next()) {
+        (only, None) => only,
+        _ => ownership::owner(log, routers(), |router| &router.greeting.uuid),
+    }
 }
 
 /// What confirmations have brought about.
@@ -139,16 +157,23 @@ impl Channels {
     /// Publishes a message to the one router that serves its log: the same one for all of a log's messages, as long as the
     /// routers stay the same. Of two links of one router the later serves, which comes last.
     pub(crate) fn send(&self, log: &LogName, encode: impl FnOnce() -> Bytes, turn: &mut Turn) {
-        let subscribers = self.subscribers.load();
-        let routers = || subscribers.iter().filter(|subscriber| subscriber.is_router());
-        let mut some = routers();
-        let router = match (some.next(), some.next()) {
-            (only, None) => only,
-            _ => ownership::owner(log, routers(), |router| &router.greeting.uuid),
-        };
-        if let Some(router) = router {
+        if let Some(router) = router_of(log, &self.subscribers.load()) {
             router.push(encode(), turn);
         }
+    }
+
+    /// As [`Channels::send`], for a volatile message, which is dropped where the queue of the router is full: it never ends a link.
+    /// Returns that queue.
+    pub(crate) fn send_volatile(
+        &self,
+        log: &LogName,
+        encode: impl FnOnce() -> Bytes,
+        turn: &mut Turn,
+    ) -> Option<Queued> {
+        let subscribers = self.subscribers.load();
+        let router = router_of(log, &subscribers)?;
+        let dropped = matches!(router.outbox.push(encode(), turn), Err(NotQueued::Overflow { .. }));
+        Some(Queued { router: Arc::clone(&router.outbox), dropped })
     }
 
     /// Sends news to any one router; false if there is none. The last to link is the least likely to be dead without our knowing,
