@@ -104,3 +104,33 @@ async fn only_members_read_a_topic() {
     bob.ok("LEAVE_TOPIC", &["garden"]).await;
     bob.refused(4003, "SYNC", &["t/garden", "0", "10"]).await;
 }
+
+#[tokio::test]
+async fn a_limit_or_a_name_that_cannot_be_is_refused() {
+    let mesh = Mesh::builder().msg_servers(1).start().await;
+    let mut amy = filled(&mesh, 1).await;
+    amy.ok("CREATE_TOPIC", &["garden"]).await;
+    for limit in ["0", "-1", "x"] {
+        amy.refused(4000, "SYNC", &["u/amy", "0", limit]).await;
+        amy.refused(4000, "MEMBERS", &["garden", "", limit]).await;
+    }
+    amy.refused(4000, "MEMBERS", &["garden", "no name", "10"]).await;
+    assert_eq!(amy.ok("MEMBERS", &["garden", "", ""]).await["Members"], json!(["amy"]));
+}
+
+#[tokio::test]
+async fn of_two_resumes_at_once_one_counts() {
+    let mesh = Mesh::builder().msg_servers(1).start().await;
+    let mut amy = filled(&mesh, 1).await;
+    // Beyond what login told, so that both wait for the manager.
+    let mut requests = Vec::new();
+    for _ in 0..2 {
+        requests.push(amy.send_with("RESUME", &[], json!({"Logs": {"u/amy": 1}})).await);
+    }
+    let mut codes = Vec::new();
+    for seq in requests {
+        codes.push(amy.answer(seq).await["Code"].as_u64());
+    }
+    codes.sort_unstable();
+    assert_eq!(codes, [None, Some(4000)]);
+}

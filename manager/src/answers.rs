@@ -47,10 +47,8 @@ pub fn put_stored(out: &mut Vec<u8>, ask: u64, stored: Stored) {
 pub fn put_error(out: &mut Vec<u8>, ask: u64, error: &AppendError) {
     let (code, stored) = code_of(error);
     match error {
-        // These say more than the code does: a cause, or the limit.
-        AppendError::Failed { .. } | AppendError::TooLarge { .. } => {
-            put_refusal(out, ask, code, &error.to_string(), stored);
-        }
+        // It says more than the code does: the limit. Why a store failed is for its operator, in the log: it names paths.
+        AppendError::TooLarge { .. } => put_refusal(out, ask, code, &error.to_string(), stored),
         _ => put_refusal(out, ask, code, code.meaning(), stored),
     }
 }
@@ -105,9 +103,7 @@ impl Refusal {
         match self {
             Self::Code(code) => Reply::refused(code),
             Self::Because(code, message) => Reply::Refused { code: code.number(), message },
-            Self::Store(error) => {
-                Reply::Refused { code: ErrorCode::StoreFailed.number(), message: error.to_string() }
-            }
+            Self::Store(_) => Reply::refused(ErrorCode::StoreFailed),
         }
     }
 }
@@ -172,6 +168,17 @@ mod tests {
         assert_eq!(refused(&AppendError::UnknownRecipient), (4005, Certain::No));
         assert_eq!(refused(&AppendError::Refused(ErrorCode::WrongDurability)), (4011, Certain::No));
         assert_eq!(refused(&AppendError::TooLarge { bytes: 2, limit: 1 }), (4010, Certain::No));
+    }
+
+    #[test]
+    fn where_the_store_lies_is_not_told_to_clients() {
+        let error =
+            || StoreError::Unwritable("no room for the next segment /srv/store/log/00000010.log".into());
+        let failed = AppendError::Failed { error: error(), certainty: Certainty::Not };
+        let mut out = Vec::new();
+        put_error(&mut out, 7, &failed);
+        assert!(!String::from_utf8_lossy(&out).contains("/srv"));
+        assert_eq!(Refusal::Store(error()).into_reply(), Reply::refused(ErrorCode::StoreFailed));
     }
 
     #[test]

@@ -133,6 +133,7 @@ async fn answered<T: IntoStored>(
 ) {
     let began = Instant::now();
     let results = answer.await;
+    let mut failure = None;
     let (mut frames, mut refused, mut duplicates) = (Vec::with_capacity(batch.asks.len() * 32), 0, 0);
     for (ask, result) in batch.asks.iter().zip(results) {
         match result {
@@ -141,10 +142,16 @@ async fn answered<T: IntoStored>(
                 answers::put_stored(&mut frames, ask.number, stored.into_stored(ask.to_oneself));
             }
             Err(error) => {
+                if let AppendError::Failed { .. } = &error {
+                    failure.get_or_insert_with(|| error.to_string());
+                }
                 refused += 1;
                 answers::put_error(&mut frames, ask.number, &error);
             }
         }
+    }
+    if let Some(error) = failure {
+        tracing::warn!(error, "appends were not stored");
     }
     desk.vitals().appended(batch.asks.len() as u64, batch.content_bytes, duplicates, began.elapsed());
     desk.vitals().refused(refused);

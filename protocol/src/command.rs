@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
@@ -173,7 +173,7 @@ pub struct Packet<'a> {
     #[serde(borrow, default)]
     pub args: Args<'a>,
     /// The request's number, chosen by the client; its one answer carries it.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "exact", skip_serializing_if = "Option::is_none")]
     pub seq: Option<u64>,
     /// A log's name.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
@@ -241,6 +241,17 @@ pub struct Packet<'a> {
     /// Who is online, by user id.
     #[serde(borrow, skip_serializing_if = "Option::is_none")]
     pub online: Option<&'a RawValue>,
+}
+
+/// The greatest integer that every JSON reader holds exactly.
+const GREATEST_EXACT: u64 = (1 << 53) - 1;
+
+/// A number that its sender may read back from us.
+fn exact<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u64>, D::Error> {
+    match Option::<u64>::deserialize(deserializer)? {
+        Some(number) if number > GREATEST_EXACT => Err(D::Error::custom("a number of 2^53 or more")),
+        number => Ok(number),
+    }
 }
 
 /// A packet's body that is not the JSON it has to be. It says where, and never what stands there: that may be a password.
@@ -355,6 +366,15 @@ mod tests {
         assert_eq!(packet.args.get(3), None);
         assert!(matches!(packet.args.as_slice()[0].0, Cow::Borrowed(_)));
         assert_eq!(packet.seq, None);
+    }
+
+    #[test]
+    fn a_number_that_not_every_reader_holds_exactly_is_none() {
+        let with =
+            |seq: &str| Packet::parse(format!(r#"{{"CmdName":"X","Seq":{seq}}}"#).as_bytes()).map(|p| p.seq);
+        assert_eq!(with("9007199254740991"), Ok(Some((1 << 53) - 1)));
+        assert_eq!(with("null"), Ok(None));
+        assert!(with("9007199254740992").is_err() && with("18446744073709551615").is_err());
     }
 
     #[test]

@@ -31,6 +31,14 @@ impl Request<'_> {
         self.packet.args.get(index).unwrap_or_default()
     }
 
+    /// How much is wanted at most, as the argument at `index` says: `most` where it says nothing or more.
+    ///
+    /// # Errors
+    /// A text for the client.
+    pub fn limit(&self, index: usize, most: u64) -> Result<u64, String> {
+        limit(self.arg(index), most)
+    }
+
     /// A user's name, in the one form that it has for newer clients.
     pub fn user(&self, name: &str) -> Result<UserId, NameError> {
         if self.session.is_newer() { UserId::new(&normalised(name)) } else { UserId::new(name) }
@@ -53,6 +61,16 @@ impl Request<'_> {
     /// Refuses the request.
     pub fn refuse(&self, code: ErrorCode, turn: &mut Turn) {
         self.session.refuse(self.packet.seq, code, None, turn);
+    }
+}
+
+fn limit(text: &str, most: u64) -> Result<u64, String> {
+    if text.is_empty() {
+        return Ok(most);
+    }
+    match text.parse::<u64>() {
+        Ok(wanted) if wanted > 0 => Ok(wanted.min(most)),
+        _ => Err(format!("a limit is a number from 1 to {most}")),
     }
 }
 
@@ -144,5 +162,19 @@ fn unreadable(session: &Session, why: &str) -> Close {
         Close::saying(why, event::disconnect(DisconnectCode::BadFrame))
     } else {
         Close::silently(why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_above_0_and_what_is_beyond_the_most_is_the_most() {
+        let limits = ["", "1", "999", "1000", "1001", "18446744073709551615"].map(|text| limit(text, 1000));
+        assert_eq!(limits, [1000, 1, 999, 1000, 1000, 1000].map(Ok));
+        for text in ["0", "-1", "x", " 1", "1.0", "18446744073709551616"] {
+            assert!(limit(text, 1000).is_err_and(|why| why.contains("1 to 1000")), "{text:?}");
+        }
     }
 }

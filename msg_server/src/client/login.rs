@@ -36,6 +36,8 @@ const OLD_GRACE: Duration = Duration::from_millis(300);
 /// A manager that refused a login for the moment is not asked again before this.
 const LOGIN_AGAIN: Duration = Duration::from_millis(500);
 
+const RESUMED_ALREADY: &str = "RESUME may come once per login";
+
 /// What a device is called that did not say its name.
 const UNNAMED_DEVICE: &str = "default";
 
@@ -386,7 +388,7 @@ impl Request<'_> {
                 None => HashMap::new(),
             };
         if self.session.state().resumed.is_some() {
-            return self.malformed("RESUME may come once per login", turn);
+            return self.malformed(RESUMED_ALREADY, turn);
         }
         let beyond = beyond_head(self.session, &named);
         if beyond.is_empty() {
@@ -452,7 +454,7 @@ impl State {
     /// Takes what `RESUME` named, once; whether the logs are known.
     fn resume(&mut self, named: HashMap<LogName, u64>) -> Result<bool, (ErrorCode, String)> {
         if self.resumed.is_some() {
-            return Err((ErrorCode::BadRequest, "RESUME may come once per login".into()));
+            return Err((ErrorCode::BadRequest, RESUMED_ALREADY.into()));
         }
         if let Some(objection) = self.known.as_ref().and_then(|known| objection(known, &named)) {
             return Err(objection);

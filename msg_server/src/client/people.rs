@@ -23,8 +23,14 @@ impl Request<'_> {
         let Ok(topic) = TopicName::new(self.arg(0)) else {
             return self.refuse(ErrorCode::UnknownTopic, turn);
         };
-        let after = self.user(self.arg(1)).ok();
-        let limit = self.arg(2).parse().unwrap_or(MAX_MEMBERS).clamp(1, MAX_MEMBERS);
+        let after = match self.arg(1) {
+            "" => Ok(None),
+            name => self.user(name).map(Some).map_err(|error| error.to_string()),
+        };
+        let (after, limit) = match (after, self.limit(2, u64::from(MAX_MEMBERS))) {
+            (Ok(after), Ok(limit)) => (after, limit as u32),
+            (Err(why), _) | (_, Err(why)) => return self.malformed(&why, turn),
+        };
         let log = LogName::topic(&topic);
         let ask = Ask::Members { topic, user: self.who.user.clone(), after, limit };
         let (server, session, seq) = (Arc::clone(self.server), Arc::clone(self.session), self.packet.seq);

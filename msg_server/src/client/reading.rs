@@ -35,7 +35,10 @@ impl Request<'_> {
         let (Ok(log), Ok(after)) = (LogName::new(self.arg(0)), self.arg(1).parse()) else {
             return self.malformed("SYNC needs a log and the version after which to read", turn);
         };
-        let limit: u64 = self.arg(2).parse().unwrap_or(MAX_ENTRIES);
+        let limit = match self.limit(2, MAX_ENTRIES) {
+            Ok(limit) => limit,
+            Err(why) => return self.malformed(&why, turn),
+        };
         if log.user().is_some_and(|user| user != self.who.user) {
             return self.refuse(ErrorCode::NotYourLog, turn);
         }
@@ -44,7 +47,7 @@ impl Request<'_> {
             seq,
             log,
             after: Version(after),
-            entries_left: limit.clamp(1, MAX_ENTRIES),
+            entries_left: limit,
             bytes_left: MAX_BYTES,
         };
         self.later(sync.run(Arc::clone(self.server)));
