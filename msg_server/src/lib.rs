@@ -22,5 +22,6 @@ pub mod follow;
 pub mod links;
 mod peer;
 mod server;
+mod unfinished;
 
 pub use server::{RunError, run};

@@ -16,7 +16,8 @@ use crate::client::commands;
 use crate::client::patience::Patience;
 use crate::client::session::Session;
 use crate::links::end::LinkEnd;
-use crate::server::Server;
+use crate::server::{Server, count};
+use crate::unfinished::Share;
 
 /// What speaks on one connection.
 pub(crate) struct Door {
@@ -25,6 +26,7 @@ pub(crate) struct Door {
     outbox: Arc<Outbox>,
     opened: Instant,
     patience: Patience,
+    unfinished: Share,
     face: Face,
 }
 
@@ -43,12 +45,14 @@ enum Face {
 
 impl Door {
     pub(crate) fn new(server: Arc<Server>, address: SocketAddr, outbox: &Arc<Outbox>) -> Self {
+        let unfinished = server.unfinished.share();
         Self {
             server,
             address,
             outbox: Arc::clone(outbox),
             opened: Instant::now(),
             patience: Patience::default(),
+            unfinished,
             face: Face::Unknown,
         }
     }
@@ -126,8 +130,8 @@ impl Door {
     }
 }
 
-impl Peer for Door {
-    fn received(&mut self, input: &[u8], turn: &mut Turn) -> Result<usize, Close> {
+impl Door {
+    fn take(&mut self, input: &[u8], turn: &mut Turn) -> Result<usize, Close> {
         if let Face::Unknown | Face::Http = self.face {
             match health::is_get(input) {
                 None => return Ok(0),
@@ -150,6 +154,19 @@ impl Peer for Door {
             }
         }
         Ok(taken)
+    }
+}
+
+impl Peer for Door {
+    fn received(&mut self, input: &[u8], turn: &mut Turn) -> Result<usize, Close> {
+        let taken = self.take(input, turn)?;
+        let is_link = matches!(self.face, Face::Link(_));
+        let left = if is_link { 0 } else { input.len() - taken };
+        if self.unfinished.holds(left) {
+            return Ok(taken);
+        }
+        count(&self.server.figures.unfinished_ended);
+        Err(Close::silently("unfinished frames of clients would take more than UnfinishedBytes"))
     }
 
     fn may_read(&self) -> bool {

@@ -33,6 +33,7 @@ use crate::links::managers::Managers;
 use crate::links::online::Questions;
 use crate::links::refused_by::RefusedBy;
 use crate::peer::Door;
+use crate::unfinished::Unfinished;
 
 /// Why a msg_server could not run.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +54,7 @@ pub struct Server {
     pub(crate) shutdown: Shutdown,
     pub(crate) started: Instant,
     pub(crate) census: Arc<Census>,
+    pub(crate) unfinished: Arc<Unfinished>,
     pub(crate) sessions: Sessions,
     pub(crate) appends: Appends,
     pub(crate) followed: FollowedLogs,
@@ -88,6 +90,8 @@ pub struct Figures {
     pub(crate) held_senders: AtomicU64,
     /// Volatile messages that did not fit the queue of a router.
     pub(crate) volatile_dropped: AtomicU64,
+    /// Clients ended because unfinished frames took all the memory that they may.
+    pub(crate) unfinished_ended: AtomicU64,
     /// Sessions ended because they read too slowly.
     pub(crate) slow_readers: AtomicU64,
     /// Requests refused.
@@ -152,6 +156,7 @@ impl Server {
             shutdown,
             started: Instant::now(),
             census: Arc::default(),
+            unfinished: Unfinished::new(config.unfinished_bytes.max(config.process.max_frame_bytes)),
             sessions: Sessions::default(),
             appends: Appends::new(config.links.link_queue_bytes),
             followed: FollowedLogs::default(),
@@ -306,6 +311,8 @@ impl Health for Server {
         figures.insert("AckMicrosTotal".into(), get(&self.figures.ack_micros));
         figures.insert("HeldSenders".into(), get(&self.figures.held_senders));
         figures.insert("VolatileDroppedTotal".into(), get(&self.figures.volatile_dropped));
+        figures.insert("UnfinishedBytes".into(), self.unfinished.bytes().into());
+        figures.insert("UnfinishedEndedTotal".into(), get(&self.figures.unfinished_ended));
         figures.insert("SlowReadersTotal".into(), get(&self.figures.slow_readers));
         figures.insert("RefusedTotal".into(), get(&self.figures.refused));
         if let Some(accounts) = &self.accounts {

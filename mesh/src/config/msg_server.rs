@@ -51,6 +51,8 @@ pub struct MsgServerConfig {
     pub reader_timeout: Duration,
     /// The most bytes of unanswered appends that are kept for one connection before it is read no further.
     pub unanswered_bytes: usize,
+    /// The most bytes of clients' frames that have begun and not ended, over all connections.
+    pub unfinished_bytes: usize,
     /// How often, for each followed log, its owner is asked for what may have been missed.
     #[serde(deserialize_with = "units::time")]
     pub ask_interval: Duration,

@@ -260,6 +260,13 @@ pub static TABLE: &[Key] = &[
         "The most bytes of unanswered appends that are kept for one connection before it is read no further.",
     ),
     key(
+        "UnfinishedBytes",
+        whole("bytes", MIB, 64 * GIB),
+        "268435456",
+        MSG_SERVER,
+        "The most bytes, over all clients, of frames that have begun and not ended, beyond 4 KiB of each; a client whose frame would need more is disconnected. One largest frame always fits.",
+    ),
+    key(
         "AskInterval",
         seconds(50, 86_400_000),
         "60",
@@ -411,7 +418,7 @@ static STORE: &[Key] = &[
         whole("bytes", MIB, 4 * GIB),
         "67108864",
         MANAGER,
-        "The size of one preallocated file of the commit log.",
+        "The size of one preallocated file of the commit log. One message may take an eighth of it, and 8 MiB at most, whatever MaxFrameBytes says.",
     ),
 ];
 
