@@ -99,7 +99,8 @@ impl<'h, H: LinkHandler> Dialled<'h, H> {
     fn refused(&mut self, packet: &Packet<'_>) -> Close {
         let why = packet.args.get(0).unwrap_or("refused");
         let code = packet.args.get(1).and_then(|code| code.parse().ok());
-        if code == Some(DisconnectCode::LinkRefused.number()) {
+        // Whoever has not proved the secret yet could keep this process from all others.
+        if !self.is_shaking() && code == Some(DisconnectCode::LinkRefused.number()) {
             tracing::error!(msg_server = %self.address, "{why}. This process serves no msg_server until that is mended");
             self.dial.refusals.begin(self.address, why);
             self.reached = Reached::Refusal;
