@@ -1,5 +1,6 @@
 //! Where the programs of the roles are: built here, once per test run, or named by the environment.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -41,9 +42,19 @@ fn build() -> PathBuf {
         .arg("--target-dir")
         .arg(folder.parent().expect("a target folder"))
         .args(packages(profile));
+    // Some build scripts run again where these change, and everything above them is built again then.
+    for (name, _) in std::env::vars_os().filter(|(name, _)| tells_of_a_package(name)) {
+        cargo.env_remove(name);
+    }
     let built = cargo.status().expect("cargo runs");
     assert!(built.success(), "the programs cannot be built: {cargo:?}");
     folder
+}
+
+/// Whether cargo set the variable for the test that it runs: it tells of the test's package.
+fn tells_of_a_package(name: &OsStr) -> bool {
+    let prefixes = ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_BIN_", "CARGO_CRATE_", "CARGO_PRIMARY_"];
+    name.to_str().is_some_and(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)))
 }
 
 /// Which packages cargo is to look at. It unites the features of dependencies over these, and over what only tests need
