@@ -57,6 +57,8 @@ async fn joins(msg_servers: usize) {
     let mut amy = NewClient::connect(mesh.msg_server_addr(0)).await;
     let join = |topic: &String| json!({"CmdName": "JOIN_TOPIC", "Args": [topic]});
     amy.wire().write(&burst(login("amy", json!({})).into_iter().chain(topics.iter().map(join)))).await;
+    ok(&mut amy, 1).await;
+    ok(&mut amy, 2).await;
     for (topic, seq) in topics.iter().zip(3..) {
         let joined = ok(&mut amy, seq).await;
         assert_eq!((&joined["Log"], &joined["Head"]), (&json!(format!("t/{topic}")), &json!(1)));
