@@ -38,7 +38,8 @@ pub(crate) struct Share {
 }
 
 impl Share {
-    /// The connection holds so many bytes now. False if it holds more than before, and all together too many.
+    /// The connection holds so many bytes now. False if it holds more than before, and all together too many: then it is to
+    /// end, and counts no more while it does.
     #[must_use]
     pub fn holds(&mut self, bytes: usize) -> bool {
         let before = std::mem::replace(&mut self.bytes, bytes.saturating_sub(FREE_BYTES));
@@ -47,7 +48,11 @@ impl Share {
             return true;
         }
         let more = self.bytes - before;
-        self.all.bytes.fetch_add(more, Ordering::Relaxed) + more <= self.all.limit
+        let fits = self.all.bytes.fetch_add(more, Ordering::Relaxed) + more <= self.all.limit;
+        if !fits {
+            self.all.bytes.fetch_sub(std::mem::take(&mut self.bytes), Ordering::Relaxed);
+        }
+        fits
     }
 }
 
@@ -68,6 +73,7 @@ mod tests {
         assert!(first.holds(FREE_BYTES) && all.bytes() == 0);
         assert!(first.holds(FREE_BYTES + 6_000) && second.holds(FREE_BYTES + 4_000));
         assert!(!second.holds(FREE_BYTES + 4_001));
+        assert_eq!(all.bytes(), 6_000);
         drop(second);
         assert_eq!(all.bytes(), 6_000);
         assert!(first.holds(0) && all.bytes() == 0);
