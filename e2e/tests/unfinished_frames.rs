@@ -36,5 +36,5 @@ async fn whoever_begins_a_frame_that_does_not_fit_any_more_is_disconnected_and_o
     drop(held);
     eventually("what was held is given back", async || (figure("UnfinishedBytes").await == 0).then_some(()))
         .await;
-    amy.send_p2p("amy", &"x".repeat(900_000), "m2").await;
+    amy.send_p2p("amy", &"x".repeat(500_000), "m2").await;
 }
